@@ -1,0 +1,3 @@
+//! The analyzer behind `cargo astrocache`: a library of layers. Data goes one way, top to bottom.
+
+pub mod project;

@@ -1,0 +1,142 @@
+//! What the rest of the analyzer knows of cargo: packages, crates, editions, features, edges.
+//!
+//! Plain data, the same on every machine: no absolute path below takes part in a hash. It deliberately holds
+//! no source text and no file list; `source` finds files by following `mod` from each crate's root.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8PathBuf;
+
+/// Index into [`Project::packages`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackageId(pub u32);
+
+/// Index into [`Project::crates`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CrateId(pub u32);
+
+/// One workspace as cargo resolves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The directory of the workspace's root manifest.
+    pub workspace_root: Utf8PathBuf,
+    /// Cargo's target directory for this workspace.
+    pub target_dir: Utf8PathBuf,
+    /// Sorted by (name, version, source).
+    pub packages: Vec<Package>,
+    /// Sorted by (package, kind, name).
+    pub crates: Vec<Krate>,
+    /// Settings of the workspace that change what code does.
+    pub settings: Settings,
+    /// Every file whose content decided the above: manifests, `Cargo.lock`, cargo configuration. Absolute.
+    pub inputs: Vec<Utf8PathBuf>,
+}
+
+/// A package of the resolved graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    /// Another version of the same package is in the graph, so paths must say which one.
+    pub ambiguous: bool,
+    /// Directory of the package's `Cargo.toml`. Absolute: never hashed.
+    pub root: Utf8PathBuf,
+    pub source: PackageSource,
+    /// A member of this workspace.
+    pub member: bool,
+    /// Features switched on in this workspace, by cargo's resolution.
+    pub features: BTreeSet<String>,
+    /// The build script's crate.
+    pub build_script: Option<CrateId>,
+    /// `links = ".."`.
+    pub links: Option<String>,
+    /// The `CARGO_PKG_*` variables that rustc sees for this package.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Where a package's source comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PackageSource {
+    /// A directory that the user may edit: a workspace member or a path dependency.
+    Path,
+    /// Immutable source pinned by the lock file: registry, git or vendored. `pin` is its checksum or
+    /// revision, else its version.
+    Locked { pin: String },
+}
+
+/// What a crate is compiled as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CrateKind {
+    Lib,
+    ProcMacro,
+    Bin,
+    Example,
+    Test,
+    Bench,
+    BuildScript,
+}
+
+/// One compilation target of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Krate {
+    pub package: PackageId,
+    pub kind: CrateKind,
+    /// The crate name as rustc sees it (`-` already `_`).
+    pub name: String,
+    /// The target's name as cargo prints it.
+    pub target: String,
+    /// Absolute: never hashed.
+    pub root_file: Utf8PathBuf,
+    pub edition: Edition,
+    /// What names of other crates mean here, sorted by name. Holds the package's own library for bins,
+    /// examples, tests and benches.
+    pub deps: Vec<Dependency>,
+}
+
+/// An edge of the crate graph.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dependency {
+    /// The name in the source (renames applied, `-` already `_`).
+    pub name: String,
+    pub krate: CrateId,
+}
+
+/// A Rust edition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Edition {
+    E2015,
+    E2018,
+    E2021,
+    E2024,
+}
+
+/// Settings of the workspace that change what code does, as its own files say (never the user's home).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `[profile.<name>]` entries of the root manifest and the workspace's cargo configuration that change results:
+    /// `overflow-checks`, `debug-assertions`, `panic`; also per package overrides. Key `dev.overflow-checks`.
+    pub profile: BTreeMap<String, String>,
+    /// `--cfg` values from `rustflags` in the workspace's `.cargo/config.toml`, as written.
+    pub cfgs: BTreeSet<String>,
+    /// `[env]` of the workspace's `.cargo/config.toml`.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Project {
+    pub fn package(&self, id: PackageId) -> &Package {
+        &self.packages[id.0 as usize]
+    }
+
+    pub fn krate(&self, id: CrateId) -> &Krate {
+        &self.crates[id.0 as usize]
+    }
+
+    pub fn package_of(&self, id: CrateId) -> &Package {
+        self.package(self.krate(id).package)
+    }
+
+    /// Ids of all crates, in order.
+    pub fn crate_ids(&self) -> impl Iterator<Item = CrateId> + use<> {
+        (0..self.crates.len() as u32).map(CrateId)
+    }
+}
