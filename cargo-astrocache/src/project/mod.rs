@@ -1,5 +1,16 @@
 //! `cargo metadata` -> [`Project`]. The only place that knows cargo.
 
+mod cargo;
+mod error;
+mod graph;
+mod load;
+mod lock;
 mod model;
+mod settings;
+#[cfg(test)]
+mod tests;
 
+pub use cargo::LoadOptions;
+pub use error::ProjectError;
+pub use load::load;
 pub use model::*;

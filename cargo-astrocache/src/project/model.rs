@@ -22,6 +22,9 @@ pub struct Project {
     pub workspace_root: Utf8PathBuf,
     /// Cargo's target directory for this workspace.
     pub target_dir: Utf8PathBuf,
+    /// The platforms whose dependencies are in the graph: the host and the `build.target` of the workspace's
+    /// cargo configuration. A build for any other platform may run code that is not in here.
+    pub platforms: Vec<String>,
     /// Sorted by (name, version, source).
     pub packages: Vec<Package>,
     /// Sorted by (package, kind, name).

@@ -1,0 +1,261 @@
+//! What `cargo metadata` says -> packages, crates and the names each crate's source can use for others.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::{self as cm, DependencyKind, Metadata, TargetKind};
+
+use super::lock::Pins;
+use super::{
+    CrateId, CrateKind, Dependency, Edition, Krate, Package, PackageId, PackageSource, ProjectError,
+};
+
+/// Packages and crates of a project, sorted as [`Project`](super::Project) says.
+#[derive(Debug)]
+pub(super) struct Graph {
+    pub(super) packages: Vec<Package>,
+    pub(super) crates: Vec<Krate>,
+}
+
+/// Builds the graph.
+///
+/// # Errors
+///
+/// An edition from the future, or a registry package whose library file is not there.
+pub(super) fn graph(metadata: &Metadata, pins: &Pins) -> Result<Graph, ProjectError> {
+    let mut sources: Vec<&cm::Package> = metadata.packages.iter().collect();
+    sources.sort_by_key(|it| {
+        (
+            it.name.to_string(),
+            it.version.to_string(),
+            it.source.as_ref().map(|it| &it.repr),
+        )
+    });
+    let nodes = nodes(metadata);
+
+    let mut packages = Vec::with_capacity(sources.len());
+    let mut crates = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let id = PackageId(index as u32);
+        let member = metadata.workspace_members.contains(&source.id);
+        let start = crates.len() as u32;
+        crates.extend(package_crates(id, source, member)?);
+        let build_script = crates[start as usize..]
+            .iter()
+            .position(|it| it.kind == CrateKind::BuildScript);
+        packages.push(Package {
+            name: source.name.to_string(),
+            version: source.version.to_string(),
+            ambiguous: sources
+                .iter()
+                .filter(|other| other.name == source.name)
+                .count()
+                > 1,
+            root: directory(&source.manifest_path),
+            source: package_source(source, pins),
+            member,
+            features: nodes
+                .get(&source.id)
+                .map(|it| it.features.iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+            build_script: build_script.map(|at| CrateId(start + at as u32)),
+            links: source.links.clone(),
+            env: package_env(source),
+        });
+    }
+
+    let libraries = libraries(&crates);
+    let ids: BTreeMap<&cm::PackageId, PackageId> = sources
+        .iter()
+        .enumerate()
+        .map(|(index, it)| (&it.id, PackageId(index as u32)))
+        .collect();
+    for krate in &mut crates {
+        let source = sources[krate.package.0 as usize];
+        let edges = nodes.get(&source.id).map_or(&[][..], |node| &node.deps);
+        krate.deps = dependencies(krate, edges, &ids, &libraries);
+    }
+    Ok(Graph { packages, crates })
+}
+
+fn nodes(metadata: &Metadata) -> BTreeMap<&cm::PackageId, &cm::Node> {
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    nodes.map(|node| (&node.id, node)).collect()
+}
+
+/// The crates of one package that can take part: of a member all, of others the library and the build script.
+/// Sorted by kind and name, without edges.
+fn package_crates(
+    id: PackageId,
+    package: &cm::Package,
+    member: bool,
+) -> Result<Vec<Krate>, ProjectError> {
+    let mut crates = Vec::new();
+    for target in &package.targets {
+        let Some(kind) = crate_kind(target) else {
+            continue;
+        };
+        if !member
+            && !matches!(
+                kind,
+                CrateKind::Lib | CrateKind::ProcMacro | CrateKind::BuildScript
+            )
+        {
+            continue;
+        }
+        if package.source.is_some() && !target.src_path.is_file() {
+            return Err(ProjectError::DependencySource {
+                package: format!("{} {}", package.name, package.version),
+                path: target.src_path.clone(),
+            });
+        }
+        crates.push(Krate {
+            package: id,
+            kind,
+            name: target.name.replace('-', "_"),
+            target: target.name.clone(),
+            root_file: target.src_path.clone(),
+            edition: edition(package, target)?,
+            deps: Vec::new(),
+        });
+    }
+    crates.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    Ok(crates)
+}
+
+/// The kind of a target; `None` for kinds that cargo may add one day.
+fn crate_kind(target: &cm::Target) -> Option<CrateKind> {
+    target.kind.iter().find_map(|kind| match kind {
+        TargetKind::Lib
+        | TargetKind::RLib
+        | TargetKind::DyLib
+        | TargetKind::CDyLib
+        | TargetKind::StaticLib => Some(CrateKind::Lib),
+        TargetKind::ProcMacro => Some(CrateKind::ProcMacro),
+        TargetKind::Bin => Some(CrateKind::Bin),
+        TargetKind::Example => Some(CrateKind::Example),
+        TargetKind::Test => Some(CrateKind::Test),
+        TargetKind::Bench => Some(CrateKind::Bench),
+        TargetKind::CustomBuild => Some(CrateKind::BuildScript),
+        _ => None,
+    })
+}
+
+fn edition(package: &cm::Package, target: &cm::Target) -> Result<Edition, ProjectError> {
+    match target.edition {
+        cm::Edition::E2015 => Ok(Edition::E2015),
+        cm::Edition::E2018 => Ok(Edition::E2018),
+        cm::Edition::E2021 => Ok(Edition::E2021),
+        cm::Edition::E2024 => Ok(Edition::E2024),
+        newer => Err(ProjectError::Edition {
+            package: package.name.to_string(),
+            edition: newer.to_string(),
+        }),
+    }
+}
+
+/// The library of each package that has one, under its own name.
+fn libraries(crates: &[Krate]) -> BTreeMap<PackageId, Dependency> {
+    let ids = (0..).map(CrateId).zip(crates);
+    let libraries = ids.filter(|(_, it)| matches!(it.kind, CrateKind::Lib | CrateKind::ProcMacro));
+    libraries
+        .map(|(krate, it)| {
+            (
+                it.package,
+                Dependency {
+                    name: it.name.clone(),
+                    krate,
+                },
+            )
+        })
+        .collect()
+}
+
+/// What names of other crates mean in `krate`: cargo passes normal dependencies to everything but build scripts,
+/// build dependencies to those alone, development dependencies to examples, tests and benches, and the package's
+/// own library to every other target.
+fn dependencies(
+    krate: &Krate,
+    edges: &[cm::NodeDep],
+    ids: &BTreeMap<&cm::PackageId, PackageId>,
+    libraries: &BTreeMap<PackageId, Dependency>,
+) -> Vec<Dependency> {
+    let wanted = |kind: DependencyKind| match krate.kind {
+        CrateKind::BuildScript => kind == DependencyKind::Build,
+        CrateKind::Lib | CrateKind::ProcMacro | CrateKind::Bin => kind == DependencyKind::Normal,
+        CrateKind::Example | CrateKind::Test | CrateKind::Bench => kind != DependencyKind::Build,
+    };
+    let mut deps = Vec::new();
+    for edge in edges
+        .iter()
+        .filter(|edge| edge.dep_kinds.iter().any(|it| wanted(it.kind)))
+    {
+        if let Some(library) = ids.get(&edge.pkg).and_then(|id| libraries.get(id)) {
+            deps.push(Dependency {
+                name: edge.name.clone(),
+                krate: library.krate,
+            });
+        }
+    }
+    let sees_own_library = matches!(
+        krate.kind,
+        CrateKind::Bin | CrateKind::Example | CrateKind::Test | CrateKind::Bench
+    );
+    deps.extend(
+        libraries
+            .get(&krate.package)
+            .filter(|_| sees_own_library)
+            .cloned(),
+    );
+    deps.sort();
+    deps.dedup();
+    deps
+}
+
+fn package_source(package: &cm::Package, pins: &Pins) -> PackageSource {
+    match &package.source {
+        None => PackageSource::Path,
+        Some(source) => PackageSource::Locked {
+            pin: pins.of(&package.name, &package.version.to_string(), &source.repr),
+        },
+    }
+}
+
+/// The variables that `env!("CARGO_PKG_..")` can read, as cargo sets them.
+fn package_env(package: &cm::Package) -> BTreeMap<String, String> {
+    let version = &package.version;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let path =
+        |value: &Option<Utf8PathBuf>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let values = [
+        ("NAME", package.name.to_string()),
+        ("VERSION", version.to_string()),
+        ("VERSION_MAJOR", version.major.to_string()),
+        ("VERSION_MINOR", version.minor.to_string()),
+        ("VERSION_PATCH", version.patch.to_string()),
+        ("VERSION_PRE", version.pre.to_string()),
+        ("AUTHORS", package.authors.join(":")),
+        ("DESCRIPTION", text(&package.description)),
+        ("HOMEPAGE", text(&package.homepage)),
+        ("REPOSITORY", text(&package.repository)),
+        ("LICENSE", text(&package.license)),
+        ("LICENSE_FILE", path(&package.license_file)),
+        ("README", path(&package.readme)),
+        (
+            "RUST_VERSION",
+            package
+                .rust_version
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        ),
+    ];
+    values
+        .into_iter()
+        .map(|(name, value)| (format!("CARGO_PKG_{name}"), value))
+        .collect()
+}
+
+fn directory(manifest: &Utf8Path) -> Utf8PathBuf {
+    manifest.parent().unwrap_or(Utf8Path::new("/")).to_owned()
+}
