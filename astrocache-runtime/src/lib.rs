@@ -1,1 +1,39 @@
-//! placeholder
+//! Durable memoization that refreshes itself when the code changes.
+//!
+//! ```ignore
+//! #[astrocache::cached]
+//! fn render(page: &Page, theme: &str) -> Html { slow_parse(page).render(theme) }
+//! ```
+//!
+//! Every later call with equal arguments, in this process or any later one, returns the stored value, until the code
+//! that can run inside `render` changes. What is stored, where, and what a fault does is told in the modules below, which
+//! read in this order: key, codec, record, store, call. Nothing here ever panics, hangs or fails a user's call: when the
+//! cache can't help, the function runs.
+//!
+//! The environment: `ASTROCACHE=on|off|refresh|read-only`, `ASTROCACHE_DIR`, `ASTROCACHE_VERIFY=<share of hits>`,
+//! `ASTROCACHE_LOG=off|warn|trace`, `ASTROCACHE_MAX_SIZE=<bytes, or 500M, 4G>`.
+
+#![deny(missing_docs)]
+
+mod call;
+mod codec;
+mod func;
+mod key;
+mod notice;
+mod site;
+
+pub use codec::CacheValue;
+pub use func::{Func, uncached};
+pub use key::CacheArg;
+
+#[doc(hidden)]
+pub mod __private {
+    //! What the expansion of `#[cached]` calls. Not for people; it changes with the macro.
+
+    pub use crate::call::{
+        call, call_async, call_async_option, call_async_result, call_option, call_result,
+    };
+    pub use crate::codec::CacheValue;
+    pub use crate::key::{CacheArg, KeyBuilder};
+    pub use crate::site::{Kind, NotResult, Options, ResultProbe, Site, SiteState};
+}

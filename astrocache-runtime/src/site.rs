@@ -1,0 +1,141 @@
+//! What the macro knows about one cached function: a static per call site. Data and once-flags only.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// How much the site's fingerprint can be trusted to move with the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Per function, from the analyzer.
+    Fine,
+    /// Per function, from the committed manifest.
+    Trusted,
+    /// Per package, from the macro alone.
+    Coarse,
+    /// Unknown: the call runs uncached.
+    None,
+}
+
+impl Kind {
+    /// The word used in trace lines and headers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Fine => "fine",
+            Kind::Trusted => "trusted",
+            Kind::Coarse => "coarse",
+            Kind::None => "none",
+        }
+    }
+}
+
+/// The options of `#[cached(..)]` that matter at run time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// `version = n`: part of the key.
+    pub version: u64,
+    /// `ttl`: seconds after which an entry counts as a miss.
+    pub ttl_secs: Option<u64>,
+    /// `max_entries`: how many entries of this function the store keeps.
+    pub max_entries: Option<u64>,
+}
+
+/// One cached function, as a static in its expansion.
+pub struct Site {
+    /// Definition path, as in the manifest.
+    pub path: &'static str,
+    /// Package that holds it.
+    pub package: &'static str,
+    /// Workspace root (or package root): names the store directory.
+    pub workspace: &'static str,
+    /// Where the fingerprint comes from.
+    pub kind: Kind,
+    /// The fingerprint of the code that was compiled.
+    pub fingerprint: [u8; 16],
+    /// What the compiler was told.
+    pub context: [u8; 16],
+    /// Crates whose code the fingerprint covers.
+    pub crates: &'static [&'static str],
+    /// Why the kind is `None` or `Coarse`.
+    pub why: &'static str,
+    /// Run-time options.
+    pub options: Options,
+    /// Once-flags and counters.
+    pub state: SiteState,
+}
+
+/// What a site remembers within the process.
+#[derive(Default)]
+pub struct SiteState {
+    said: AtomicU32,
+    puts: AtomicU64,
+}
+
+impl SiteState {
+    /// Nothing said yet, nothing counted.
+    pub const fn new() -> SiteState {
+        SiteState {
+            said: AtomicU32::new(0),
+            puts: AtomicU64::new(0),
+        }
+    }
+
+    /// True the first time it is asked about this notice.
+    pub(crate) fn first(&self, notice: Notice) -> bool {
+        let bit = 1 << notice as u32;
+        self.said.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    /// Counts a put and returns how many there were before it.
+    pub(crate) fn count_put(&self) -> u64 {
+        self.puts.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Notices given at most once per site and process.
+#[derive(Clone, Copy)]
+pub(crate) enum Notice {
+    /// The arguments can't be turned into a key.
+    Key,
+    /// The value does not survive the codec.
+    Codec,
+    /// A verified hit differed.
+    Verify,
+    /// No fingerprint.
+    NoFingerprint,
+}
+
+/// Tells a type that is `Result` by an inherent constant from one that is not by a trait's: the inherent one wins.
+pub struct ResultProbe<R>(PhantomData<R>);
+
+impl<T, E> ResultProbe<Result<T, E>> {
+    /// This type is a `Result`, whatever alias it was written as.
+    pub const IS_RESULT: bool = true;
+}
+
+/// The fallback of [`ResultProbe`].
+pub trait NotResult {
+    /// This type is not a `Result`.
+    const IS_RESULT: bool = false;
+}
+
+impl<R> NotResult for ResultProbe<R> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_behind_an_alias_is_noticed() {
+        type Alias = std::io::Result<u8>;
+        const { assert!(ResultProbe::<Alias>::IS_RESULT) };
+        const { assert!(!ResultProbe::<Vec<u8>>::IS_RESULT) };
+    }
+
+    #[test]
+    fn a_notice_is_given_once() {
+        let state = SiteState::new();
+        assert!(state.first(Notice::Key));
+        assert!(!state.first(Notice::Key));
+        assert!(state.first(Notice::Codec));
+    }
+}
