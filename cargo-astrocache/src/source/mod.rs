@@ -1,0 +1,6 @@
+//! Text and hash of source files on disk. The only place that reads them; which ones is decided by whoever
+//! follows `mod` from a crate's root.
+
+mod read;
+
+pub use read::{MAX_BYTES, SourceError, SourceText, read};
