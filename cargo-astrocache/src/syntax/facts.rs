@@ -1,0 +1,368 @@
+//! What a file says: its definitions, scopes, imports and mentions.
+//!
+//! Split in two by who reads it. [`FileItems`] is the file's *signature*: everything that name resolution in other
+//! files can see, and no bodies, ranges or hashes. [`DefBody`] holds the rest, one per definition. Comparing two
+//! `FileItems` tells whether an edit can matter outside the bodies it touched.
+
+use std::sync::Arc;
+
+use super::name::Name;
+
+/// Index into [`FileItems::scopes`]. Scope 0 is the file's own module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeIdx(pub u32);
+
+/// Index into [`FileItems::defs`] and [`FileFacts::bodies`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DefIdx(pub u32);
+
+/// A path as written, first segment first. Heads like `crate`, `super`, `$crate`, `::` are names of `name::known`.
+pub type Path = Box<[Name]>;
+
+/// 128 bits of blake3.
+pub type Hash = [u8; 16];
+
+/// All facts of one file.
+#[derive(Debug, Default)]
+pub struct FileFacts {
+    pub items: Arc<FileItems>,
+    /// One per definition, same index.
+    pub bodies: Vec<DefBody>,
+    /// Items in the bodies of macros that take no arguments, for [`FileItems::expansions`]; same index.
+    pub expansions: Vec<FileFacts>,
+    /// Syntax errors; facts are complete as far as the parser recovered.
+    pub errors: u32,
+}
+
+/// The signature of a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FileItems {
+    pub scopes: Vec<Scope>,
+    pub defs: Vec<Def>,
+    pub imports: Vec<Import>,
+    pub mods: Vec<ModDecl>,
+    /// Items that an argument-less `macro_rules!` arm stands for: `macro_rules! root { () => { mod a; .. } }`.
+    pub expansions: Vec<Arc<FileItems>>,
+}
+
+/// A module, or a block that holds items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// `None` for the file's own module only.
+    pub parent: Option<ScopeIdx>,
+    /// An inline module's name; `None` for the file's own module and for blocks.
+    pub name: Option<Name>,
+    /// The definition whose body a block is.
+    pub owner: Option<DefIdx>,
+    /// `#[macro_use]` on the module.
+    pub macro_use: bool,
+    /// `cfg` attributes on the module itself, hashed; 0 where there are none.
+    pub cfg: u64,
+    /// Atoms of those attributes.
+    pub cfg_atoms: Box<[Name]>,
+    /// `#[path]` of an inline module: the directory for files declared inside.
+    pub path_attr: Option<Name>,
+}
+
+/// What a definition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DefKind {
+    Fn,
+    Const,
+    Static,
+    Struct,
+    Enum,
+    Union,
+    Trait,
+    TypeAlias,
+    Impl,
+    Macro,
+    /// An item- or statement-position macro call: provides definitions nobody can see without expanding it.
+    MacroSite,
+    /// `global_asm!`-like leftovers and parse-error nodes: hashed, mentions nothing else can name.
+    Other,
+}
+
+/// A definition as others can see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Def {
+    pub kind: DefKind,
+    pub name: Name,
+    /// The scope it is declared in.
+    pub scope: ScopeIdx,
+    /// The impl or trait that holds it.
+    pub parent: Option<DefIdx>,
+    /// Type and const parameters.
+    pub generics: Box<[Name]>,
+    /// `cfg` attributes on the definition, hashed; 0 where there are none.
+    pub cfg: u64,
+    pub flags: DefFlags,
+    /// Attribute macros and derives.
+    pub attrs: Box<[AttrUse]>,
+    pub data: DefData,
+}
+
+/// Yes-or-no properties of a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DefFlags {
+    /// A fn with a body, an associated const with a value.
+    pub has_body: bool,
+    /// `#[macro_export]`.
+    pub exported: bool,
+    /// A unit or tuple struct: also a value.
+    pub value_struct: bool,
+    /// Declared in an `extern` block.
+    pub foreign: bool,
+    /// `#[cfg(test)]`, `#[test]` or `#[bench]`.
+    pub test: bool,
+    /// `#[global_allocator]`, `#[panic_handler]`: run without being named.
+    pub lang: bool,
+    /// Takes `self`.
+    pub method: bool,
+}
+
+/// What only some kinds have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefData {
+    None,
+    /// `no_mangle`, `export_name`, `link_name` or the declared name of a foreign item.
+    Linked(Name),
+    Impl(Box<ImplHeader>),
+    /// Supertraits and other bounds of the header.
+    Trait(Box<[Path]>),
+    Enum(Box<[Name]>),
+    Alias(Head),
+    Macro(Box<MacroFacts>),
+    Site(Box<SiteFacts>),
+    ProcMacro(ProcMacro),
+}
+
+/// A function that a proc-macro crate exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcMacro {
+    /// The name users write: the derive's name, or the function's.
+    pub exported: Name,
+    pub derive: bool,
+}
+
+/// An attribute macro or derive on a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttrUse {
+    pub path: Path,
+    pub derive: bool,
+}
+
+/// The outermost type of a type expression, found through `&`, `*`, `[]` and parentheses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    Path(Path),
+    Dyn(Path),
+    /// Tuples, fn pointers, `!`, macros, projections.
+    Other,
+}
+
+/// `impl<..> Trait for Type where ..`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImplHeader {
+    pub trait_: Option<Path>,
+    pub negative: bool,
+    pub head: Head,
+    /// Every path in the self type, the head's included.
+    pub self_types: Box<[Path]>,
+    /// Every path in the rest of the header: the trait's arguments, bounds, where clauses.
+    pub header_types: Box<[Path]>,
+    /// The self type's arguments are not just the impl's own parameters, so the impl covers part of the type.
+    pub partial: bool,
+}
+
+/// What a `macro_rules!` (or `macro`) can bring into being.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MacroFacts {
+    pub tokens: ProvidedTokens,
+    /// Paths of the macros its body calls.
+    pub calls: Box<[Path]>,
+    /// `.$x` or `::$x` in the body: argument identifiers become method and associated names.
+    pub member_args: bool,
+    /// Index into [`FileItems::expansions`] of the arm `() => { items }`.
+    pub expansion: Option<u32>,
+}
+
+/// An item- or statement-position macro call.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SiteFacts {
+    pub path: Path,
+    pub tokens: ProvidedTokens,
+    /// Macros called inside the arguments.
+    pub calls: Box<[Path]>,
+    /// Every identifier of the arguments.
+    pub idents: Box<[Name]>,
+    /// The arguments were read as items, which stand as definitions of their own.
+    pub lowered: bool,
+    /// Called without arguments.
+    pub bare: bool,
+    /// The macro is `include!`-like; see [`Effects::includes`].
+    pub include: Option<Box<[Name]>>,
+    /// Inside an impl or trait.
+    pub assoc: bool,
+}
+
+/// Names that a token stream defines, as far as tokens tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProvidedTokens {
+    /// Names right after a defining keyword, and names brought in by `use`.
+    pub defines: Box<[Name]>,
+    /// A defining keyword is followed by `$x`.
+    pub defines_arg: bool,
+    /// Identifiers in `impl` headers.
+    pub impls: Box<[Name]>,
+    /// There is an `impl` header, and one of them holds `$x`.
+    pub impls_arg: bool,
+    /// Any `impl` at all.
+    pub has_impl: bool,
+    /// Glues identifiers (`[<..>]`, `concat_idents`): may define any name.
+    pub glue: bool,
+}
+
+/// `use` or `extern crate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    pub scope: ScopeIdx,
+    pub path: Path,
+    pub kind: ImportKind,
+    /// `cfg` attributes, hashed; 0 where there are none.
+    pub cfg: u64,
+}
+
+/// How an import brings in names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Under this name (`_` for traits brought in without one).
+    Named(Name),
+    /// `use a::{self as b}`: the type namespace only.
+    TypeOnly(Name),
+    Glob,
+    /// `extern crate path as name`, with `#[macro_use]` or not.
+    ExternCrate { name: Name, macro_use: bool },
+}
+
+/// `mod name;`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModDecl {
+    pub scope: ScopeIdx,
+    pub name: Name,
+    /// `#[path]` values, also those inside `cfg_attr`.
+    pub paths: Box<[Name]>,
+    pub macro_use: bool,
+    pub cfg: u64,
+    pub cfg_atoms: Box<[Name]>,
+    /// A `#[path]` applies without condition, so the default place is not looked at.
+    pub fixed_path: bool,
+}
+
+/// The part of a definition that only its own closure reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DefBody {
+    /// Normalised tokens.
+    pub hash: Hash,
+    /// Start line and column with the raw text: joins the own hash where positions can be seen.
+    pub layout: u64,
+    /// Tokens of each of [`Def::attrs`], same order; not in `hash`.
+    pub attr_hashes: Box<[u64]>,
+    pub mentions: Box<[Mention]>,
+    /// Segments of the mentions' paths.
+    pub segments: Box<[Name]>,
+    /// `cfg` atoms anywhere in the definition.
+    pub cfg_atoms: Box<[Name]>,
+    /// Byte range in the text as read (line ends normalised).
+    pub range: (u32, u32),
+    /// Line and column of the name, 1-based.
+    pub line: u32,
+    pub column: u32,
+    pub effects: Effects,
+}
+
+/// Inputs of a definition other than code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// `line!()`, `column!()`, `file!()`, `Location::caller`, `#[track_caller]`.
+    pub positions: bool,
+    /// `asm!` and friends.
+    pub asm: bool,
+    /// `include!`-like macros: the path expression as far as it is literal.
+    pub includes: Box<[Include]>,
+    /// `env!` and `option_env!` names.
+    pub env: Box<[Name]>,
+    /// `static mut`, `thread_local!`.
+    pub mutable_static: bool,
+}
+
+/// A file named in the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Include {
+    /// `include!`: the file is Rust.
+    pub code: bool,
+    /// The string literals of the argument, in order; `env!` names stand as `$NAME`.
+    pub parts: Box<[Name]>,
+}
+
+/// A place in a definition where a name is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mention {
+    pub kind: MentionKind,
+    /// Outside the body: signature, generics, bounds.
+    pub header: bool,
+    pub scope: ScopeIdx,
+    pub start: u32,
+    pub len: u16,
+}
+
+/// In which position, so in which namespace, a name stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MentionKind {
+    /// An expression.
+    Value,
+    /// A type, a struct literal.
+    Type,
+    /// A bound or supertrait.
+    Bound,
+    /// The trait of `dyn Tr` or `impl Tr`.
+    Object,
+    /// A pattern: consts, statics, unit structs, variants.
+    Pattern,
+    /// `.m(..)`: one segment.
+    Method,
+    /// A macro call.
+    Macro,
+    /// An identifier or path in a token tree: any namespace.
+    Token,
+    /// An identifier that a macro may paste after `.` or `::`.
+    TokenArg,
+    /// A derive.
+    Derive,
+    /// An attribute that is not built in.
+    Attribute,
+    /// A path inside a string or token tree of such an attribute.
+    AttributePath,
+}
+
+impl DefBody {
+    /// The path of one of this definition's mentions.
+    pub fn path(&self, mention: &Mention) -> &[Name] {
+        &self.segments[mention.start as usize..mention.start as usize + mention.len as usize]
+    }
+}
+
+impl FileItems {
+    pub fn def(&self, idx: DefIdx) -> &Def {
+        &self.defs[idx.0 as usize]
+    }
+
+    pub fn scope(&self, idx: ScopeIdx) -> &Scope {
+        &self.scopes[idx.0 as usize]
+    }
+
+    /// Ids of all definitions, in source order.
+    pub fn def_ids(&self) -> impl Iterator<Item = DefIdx> + use<> {
+        (0..self.defs.len() as u32).map(DefIdx)
+    }
+}

@@ -1,0 +1,251 @@
+//! Attributes: which are built in, what `cfg`s they hold, which are macros.
+
+use ra_ap_parser::SyntaxKind::*;
+
+use super::super::{
+    facts::{AttrUse, Path},
+    hash::{Normalise, TokenSink, feed},
+    name::Name,
+    tree::{Idx, Tree},
+};
+use super::paths;
+
+/// The attributes of one item, sorted by what they do.
+#[derive(Default)]
+pub struct Attrs {
+    /// Hash of the `cfg`s, 0 if there are none.
+    pub cfg: u64,
+    pub cfg_atoms: Vec<Name>,
+    pub test: bool,
+    pub macro_use: bool,
+    pub exported: bool,
+    pub lang: bool,
+    pub positions: bool,
+    /// `#[path]` values; `true` where no `cfg_attr` guards it.
+    pub paths: Vec<(Name, bool)>,
+    /// `no_mangle` (as an empty name), `export_name`, `link_name`.
+    pub link: Option<Name>,
+    pub proc_macro: Option<ProcMacroAttr>,
+    /// Attribute macros and derives, with the hash of their tokens.
+    pub macros: Vec<(AttrUse, u64)>,
+    /// Nodes of the attribute macros, left out of the own hash.
+    pub macro_nodes: Vec<Idx>,
+    /// Lint-like attributes, left out of every hash.
+    pub lint_nodes: Vec<Idx>,
+    /// A derive or attribute that may read doc comments.
+    pub reads_docs: bool,
+}
+
+/// `#[proc_macro]`, `#[proc_macro_attribute]` or `#[proc_macro_derive(Name)]`.
+pub enum ProcMacroAttr {
+    Named,
+    Derive(Name),
+}
+
+const LINT_LIKE: &[&str] = &[
+    "allow", "warn", "deny", "forbid", "expect", "must_use", "inline", "cold", "doc", "deprecated", "rustfmt",
+    "clippy", "diagnostic", "rustdoc", "stable", "unstable", "rustc_const_stable", "rustc_const_unstable",
+];
+
+const BUILT_IN: &[&str] = &[
+    "cfg", "cfg_attr", "derive", "test", "bench", "ignore", "should_panic", "macro_use", "macro_export", "path",
+    "repr", "no_mangle", "export_name", "link_name", "link_section", "link", "used", "track_caller",
+    "target_feature", "non_exhaustive", "automatically_derived", "proc_macro", "proc_macro_derive",
+    "proc_macro_attribute", "global_allocator", "panic_handler", "no_std", "no_core", "no_main", "feature",
+    "recursion_limit", "type_length_limit", "crate_type", "crate_name", "default", "instruction_set", "naked",
+    "no_link", "windows_subsystem", "no_builtins", "optimize", "coverage", "fundamental", "marker", "lang",
+    "rustc_on_unimplemented", "may_dangle", "thread_local", "unsafe",
+];
+
+/// Derives of std: they run no foreign code and read no docs.
+const STD_DERIVES: &[&str] = &[
+    "Debug", "Clone", "Copy", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash", "Default", "CoercePointee",
+];
+
+/// Whether the attribute cannot change what code does.
+pub fn is_lint(tree: &Tree<'_>, attr: Idx) -> bool {
+    attr_path(tree, attr).first().is_some_and(|head| LINT_LIKE.contains(&head.as_str()))
+}
+
+/// Whether the node is an attribute that cannot change what code does.
+pub fn is_lint_node(tree: &Tree<'_>, node: Idx) -> bool {
+    tree.kind(node) == ATTR && is_lint(tree, node)
+}
+
+/// Reads the outer and inner attributes that are direct children of `node`.
+pub fn read(tree: &Tree<'_>, node: Idx) -> Attrs {
+    let mut out = Attrs::default();
+    let mut cfg = TokenSink::default();
+    for attr in tree.children(node).filter(|&c| tree.kind(c) == ATTR) {
+        read_one(tree, attr, &mut out, &mut cfg);
+    }
+    if !out.cfg_atoms.is_empty() {
+        out.cfg = cfg.hash64();
+    }
+    out
+}
+
+fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSink) {
+    let path = attr_path(tree, attr);
+    let Some(head) = path.first().map(|name| name.as_str()) else { return };
+    let strings = || string_literals(tree, attr);
+    match head {
+        _ if LINT_LIKE.contains(&head) => out.lint_nodes.push(attr),
+        "cfg" => {
+            cfg_atoms(tree, attr, &mut out.cfg_atoms);
+            out.test |= cfg_is_test(tree, attr);
+            feed(tree, attr, &Normalise { skip: &|_| false, docs: false }, cfg);
+        }
+        "cfg_attr" => read_cfg_attr(tree, attr, out, cfg),
+        "test" | "bench" => out.test = true,
+        "macro_use" => out.macro_use = true,
+        "macro_export" => out.exported = true,
+        "global_allocator" | "panic_handler" => out.lang = true,
+        "track_caller" => out.positions = true,
+        "path" => out.paths.extend(strings().into_iter().map(|s| (s, true))),
+        "no_mangle" => out.link = Some(Name::new("")),
+        "export_name" | "link_name" => out.link = strings().first().copied(),
+        "unsafe" => read_unsafe(tree, attr, out),
+        "proc_macro" | "proc_macro_attribute" if path.len() == 1 => out.proc_macro = Some(ProcMacroAttr::Named),
+        "proc_macro_derive" => {
+            let name = tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT).nth(1);
+            out.proc_macro = name.map(|t| ProcMacroAttr::Derive(Name::ident(tree.token_text(t))));
+        }
+        "derive" => push_derives(tree, attr, out),
+        _ if path.len() == 1 && BUILT_IN.contains(&head) => {}
+        _ => push_attribute_macro(tree, attr, path, out),
+    }
+}
+
+/// `#[unsafe(no_mangle)]`, `#[unsafe(export_name = "..")]`.
+fn read_unsafe(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
+    for token in tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT) {
+        match tree.token_text(token) {
+            "no_mangle" => out.link = Some(Name::new("")),
+            "export_name" | "link_name" => out.link = string_literals(tree, attr).first().copied(),
+            _ => {}
+        }
+    }
+}
+
+/// The attributes behind a `cfg_attr` may or may not be there: each counts as if it were, and the predicate joins the
+/// item's `cfg`s.
+fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSink) {
+    let idents: Vec<&str> =
+        tree.tokens(attr).filter(|&t| !matches!(tree.kind(t), COMMENT)).map(|t| tree.token_text(t)).collect();
+    cfg_atoms(tree, attr, &mut out.cfg_atoms);
+    feed(tree, attr, &Normalise { skip: &|_| false, docs: false }, cfg);
+    if let Some(at) = idents.iter().position(|&t| t == "path")
+        && idents.get(at + 1) == Some(&"=")
+        && let Some(value) = idents.get(at + 2)
+    {
+        out.paths.push((Name::new(unquote(value)), false));
+    }
+    if idents.contains(&"macro_use") {
+        out.macro_use = true;
+    }
+    if idents.contains(&"no_mangle") {
+        out.link = Some(Name::new(""));
+    }
+    if idents.contains(&"derive") {
+        push_derives(tree, attr, out);
+    }
+    for path in paths::token_paths(tree, attr) {
+        let head = path.first().map_or("", |n| n.as_str());
+        let std = BUILT_IN.contains(&head) || LINT_LIKE.contains(&head) || STD_DERIVES.contains(&head);
+        let name_like = head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
+        if !std && name_like {
+            out.macros.push((AttrUse { path, derive: false }, cfg.hash64()));
+            out.reads_docs = true;
+        }
+    }
+}
+
+fn push_derives(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
+    for path in paths::token_paths(tree, attr) {
+        let last = path.last().map_or("", |n| n.as_str());
+        if matches!(last, "derive" | "cfg_attr") {
+            continue;
+        }
+        out.reads_docs |= !STD_DERIVES.contains(&last);
+        let mut sink = TokenSink::default();
+        path.iter().for_each(|seg| sink.text(seg.as_str()));
+        out.macros.push((AttrUse { path, derive: true }, sink.hash64()));
+    }
+}
+
+fn push_attribute_macro(tree: &Tree<'_>, attr: Idx, path: Path, out: &mut Attrs) {
+    let mut sink = TokenSink::default();
+    feed(tree, attr, &Normalise { skip: &|_| false, docs: true }, &mut sink);
+    out.reads_docs |= !is_ours(&path);
+    out.macros.push((AttrUse { path, derive: false }, sink.hash64()));
+    out.macro_nodes.push(attr);
+}
+
+/// `#[cached]` and `#[astrocache::cached]`, which read no docs. Whose `cached` it is, resolution decides.
+fn is_ours(path: &[Name]) -> bool {
+    path.last().is_some_and(|name| name.as_str() == "cached")
+}
+
+/// The path of an attribute, through `unsafe(..)` only by its head.
+fn attr_path(tree: &Tree<'_>, attr: Idx) -> Path {
+    for meta in tree.children(attr) {
+        match tree.kind(meta) {
+            CFG_META => return [Name::new("cfg")].into(),
+            CFG_ATTR_META => return [Name::new("cfg_attr")].into(),
+            UNSAFE_META => return [Name::new("unsafe")].into(),
+            _ if !tree.is_token(meta) => {
+                if let Some(path) = tree.child(meta, PATH) {
+                    return paths::path(tree, path);
+                }
+            }
+            _ => {}
+        }
+    }
+    Box::new([])
+}
+
+/// `test` is true only for the atom itself, not inside `not(..)`.
+fn cfg_is_test(tree: &Tree<'_>, attr: Idx) -> bool {
+    let toks: Vec<&str> = tree.tokens(attr).map(|t| tree.token_text(t)).collect();
+    toks.contains(&"test") && !toks.contains(&"not") && !toks.contains(&"any")
+}
+
+/// Appends the atoms of every `cfg` predicate under `node`: `unix`, `feature="x"`.
+pub fn cfg_atoms(tree: &Tree<'_>, node: Idx, out: &mut Vec<Name>) {
+    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).collect();
+    cfg_atoms_of(tree, &toks, out);
+}
+
+/// See [`cfg_atoms`]; over a token list.
+pub fn cfg_atoms_of(tree: &Tree<'_>, toks: &[Idx], out: &mut Vec<Name>) {
+    for (at, &token) in toks.iter().enumerate() {
+        let text = tree.token_text(token);
+        if !text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            || matches!(text, "cfg" | "cfg_attr" | "all" | "any" | "not")
+        {
+            continue;
+        }
+        let equals = toks.get(at + 1).is_some_and(|&t| tree.token_text(t) == "=");
+        let value = toks.get(at + 2).map(|&t| tree.token_text(t)).filter(|v| equals && v.starts_with('"'));
+        out.push(match value {
+            Some(value) => Name::new(&format!("{text}={value}")),
+            None => Name::new(text),
+        });
+    }
+}
+
+/// String literals under `node`, unquoted.
+pub fn string_literals(tree: &Tree<'_>, node: Idx) -> Vec<Name> {
+    tree.tokens(node)
+        .filter(|&t| tree.kind(t) == STRING)
+        .map(|t| Name::new(unquote(tree.token_text(t))))
+        .collect()
+}
+
+/// The inside of a string literal, raw or not; escapes stay as written.
+pub fn unquote(literal: &str) -> &str {
+    let Some(open) = literal.find('"') else { return literal };
+    let Some(close) = literal.rfind('"') else { return literal };
+    literal.get(open + 1..close).unwrap_or(literal)
+}

@@ -1,0 +1,287 @@
+//! Collects one definition's mentions, with locals by position.
+//!
+//! A `let` binds after its initialiser, arms, closures, `for` and `if let` have scopes, items inside see no locals.
+//! Shadowing by name alone, without positions, loses real calls (`let len = match len(b) { .. }`).
+
+use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
+use rustc_hash::FxHashSet;
+
+use super::super::{
+    facts::{DefBody, DefIdx, Effects, Mention, MentionKind, ScopeIdx},
+    name::{Name, known},
+    tree::Idx,
+};
+use super::{Lower, attrs, items, paths, tokens};
+
+/// The growing body of one definition.
+pub struct Body {
+    pub def: DefIdx,
+    pub scope: ScopeIdx,
+    pub header: bool,
+    pub locals: Vec<Name>,
+    pub effects: Effects,
+    pub includes: Vec<super::super::facts::Include>,
+    pub env: Vec<Name>,
+    pub cfg_atoms: Vec<Name>,
+    mentions: Vec<Mention>,
+    segments: Vec<Name>,
+    seen: FxHashSet<(MentionKind, bool, ScopeIdx, Vec<Name>)>,
+    /// Bounds stand inside `dyn` or `impl`.
+    object: bool,
+}
+
+impl Body {
+    pub fn new(def: DefIdx, scope: ScopeIdx) -> Body {
+        Body {
+            def,
+            scope,
+            header: true,
+            locals: Vec::new(),
+            effects: Effects::default(),
+            includes: Vec::new(),
+            env: Vec::new(),
+            cfg_atoms: Vec::new(),
+            mentions: Vec::new(),
+            segments: Vec::new(),
+            seen: FxHashSet::default(),
+            object: false,
+        }
+    }
+
+    /// Records a use of `path`, once per kind and scope.
+    pub fn mention(&mut self, kind: MentionKind, path: &[Name]) {
+        if path.is_empty() || path.len() > u16::MAX as usize {
+            return;
+        }
+        if !self.seen.insert((kind, self.header, self.scope, path.to_vec())) {
+            return;
+        }
+        let start = self.segments.len() as u32;
+        self.segments.extend_from_slice(path);
+        self.mentions.push(Mention { kind, header: self.header, scope: self.scope, start, len: path.len() as u16 });
+    }
+
+    pub fn is_local(&self, path: &[Name]) -> bool {
+        matches!(path, [name] if self.locals.contains(name))
+    }
+
+    /// Moves what was collected into `out`.
+    pub fn finish(self, out: &mut DefBody) {
+        out.mentions = self.mentions.into();
+        out.segments = self.segments.into();
+        out.effects = self.effects;
+        out.effects.includes = self.includes.into();
+        out.effects.env = sorted(self.env);
+        out.cfg_atoms = sorted(self.cfg_atoms);
+    }
+}
+
+/// Sorted by text and without repeats.
+pub fn sorted(mut names: Vec<Name>) -> Box<[Name]> {
+    names.sort_by_key(|name| name.as_str());
+    names.dedup();
+    names.into()
+}
+
+impl Lower<'_, '_> {
+    /// Walks `node`, collecting mentions and lowering the items inside.
+    pub fn walk(&mut self, node: Idx, body: &mut Body) {
+        if self.tree.is_token(node) {
+            return;
+        }
+        let kind = self.tree.kind(node);
+        match kind {
+            _ if items::is_item(kind) => items::lower(self, node, body.scope, None),
+            PATH => self.walk_path(node, MentionKind::Value, body),
+            PATH_TYPE => self.walk_paths(node, MentionKind::Type, body),
+            RECORD_EXPR => self.walk_paths(node, MentionKind::Type, body),
+            PATH_PAT | TUPLE_STRUCT_PAT | RECORD_PAT => self.walk_paths(node, MentionKind::Pattern, body),
+            DYN_TRAIT_TYPE | IMPL_TRAIT_TYPE => self.walk_object(node, body),
+            TYPE_BOUND => self.walk_bound(node, body),
+            IDENT_PAT => self.walk_ident_pat(node, body),
+            METHOD_CALL_EXPR => self.walk_method_call(node, body),
+            MACRO_CALL => tokens::macro_call(self, node, body),
+            LET_STMT | LET_EXPR => self.walk_let(node, body),
+            FOR_EXPR => self.walk_for(node, body),
+            IF_EXPR => self.walk_if(node, body),
+            MATCH_ARM | WHILE_EXPR | CLOSURE_EXPR => self.walk_scoped(node, body),
+            STMT_LIST => self.walk_block(node, body),
+            ATTR => self.walk_attr(node, body),
+            VISIBILITY => {}
+            _ => self.walk_children(node, body),
+        }
+    }
+
+    pub fn walk_children(&mut self, node: Idx, body: &mut Body) {
+        for child in self.tree.children(node) {
+            self.walk(child, body);
+        }
+    }
+
+    /// Children of a node whose own `PATH` is a mention of `kind`.
+    fn walk_paths(&mut self, node: Idx, kind: MentionKind, body: &mut Body) {
+        for child in self.tree.children(node) {
+            match self.tree.kind(child) {
+                PATH => self.walk_path(child, kind, body),
+                _ => self.walk(child, body),
+            }
+        }
+    }
+
+    /// Records the path, then what stands inside it: generic arguments, anchors.
+    fn walk_path(&mut self, node: Idx, kind: MentionKind, body: &mut Body) {
+        let path = paths::path(self.tree, node);
+        let value = kind == MentionKind::Value;
+        if !(value && (body.is_local(&path) || path.as_ref() == [known::SELF])) {
+            body.mention(kind, &path);
+        }
+        self.walk_inside_path(node, body);
+    }
+
+    fn walk_inside_path(&mut self, node: Idx, body: &mut Body) {
+        let object = std::mem::replace(&mut body.object, false);
+        for child in self.tree.children(node) {
+            match self.tree.kind(child) {
+                PATH => self.walk_inside_path(child, body),
+                PATH_SEGMENT => self.walk_children(child, body),
+                _ => {}
+            }
+        }
+        body.object = object;
+    }
+
+    fn walk_object(&mut self, node: Idx, body: &mut Body) {
+        let object = std::mem::replace(&mut body.object, true);
+        self.walk_children(node, body);
+        body.object = object;
+    }
+
+    fn walk_bound(&mut self, node: Idx, body: &mut Body) {
+        let kind = if body.object { MentionKind::Object } else { MentionKind::Bound };
+        for child in self.tree.children(node) {
+            match self.tree.kind(child) {
+                PATH_TYPE => self.walk_paths(child, kind, body),
+                _ => self.walk(child, body),
+            }
+        }
+    }
+
+    /// `x` may be a const, a static or a unit struct; else it binds.
+    fn walk_ident_pat(&mut self, node: Idx, body: &mut Body) {
+        if let Some(token) = self.tree.child(node, NAME).and_then(|name| self.tree.tokens(name).next()) {
+            let name = Name::ident(self.tree.token_text(token));
+            let plain = self.tree.child(node, REF_KW).is_none() && self.tree.child(node, MUT_KW).is_none();
+            if plain {
+                body.mention(MentionKind::Pattern, &[name]);
+            }
+            body.locals.push(name);
+        }
+        self.walk_children(node, body);
+    }
+
+    fn walk_method_call(&mut self, node: Idx, body: &mut Body) {
+        if let Some(token) = self.tree.child(node, NAME_REF).and_then(|name| self.tree.tokens(name).next()) {
+            body.mention(MentionKind::Method, &[Name::ident(self.tree.token_text(token))]);
+        }
+        self.walk_children(node, body);
+    }
+
+    /// The pattern comes last: its names are not in scope in the initialiser, the type or the `else`.
+    fn walk_let(&mut self, node: Idx, body: &mut Body) {
+        let pattern = self.tree.children(node).find(|&c| is_pattern(self.tree.kind(c)));
+        for child in self.tree.children(node).filter(|&c| Some(c) != pattern) {
+            self.walk(child, body);
+        }
+        if let Some(pattern) = pattern {
+            self.walk(pattern, body);
+        }
+    }
+
+    /// `for pattern in iterable { body }`: the iterable sees nothing of the pattern.
+    fn walk_for(&mut self, node: Idx, body: &mut Body) {
+        let mark = body.locals.len();
+        let parts: Vec<Idx> = self.tree.children(node).filter(|&c| !self.tree.is_token(c)).collect();
+        let (patterns, rest): (Vec<Idx>, Vec<Idx>) = parts.iter().partition(|&&c| is_pattern(self.tree.kind(c)));
+        let loop_body = rest.iter().rev().find(|&&c| self.tree.kind(c) == BLOCK_EXPR).copied();
+        for &part in rest.iter().filter(|&&c| Some(c) != loop_body) {
+            self.walk(part, body);
+        }
+        for part in patterns.into_iter().chain(loop_body) {
+            self.walk(part, body);
+        }
+        body.locals.truncate(mark);
+    }
+
+    /// Names bound in the condition live in the first branch only.
+    fn walk_if(&mut self, node: Idx, body: &mut Body) {
+        let mark = body.locals.len();
+        for child in self.tree.children(node) {
+            match self.tree.kind(child) {
+                ELSE_KW => body.locals.truncate(mark),
+                _ => self.walk(child, body),
+            }
+        }
+        body.locals.truncate(mark);
+    }
+
+    fn walk_scoped(&mut self, node: Idx, body: &mut Body) {
+        let mark = body.locals.len();
+        self.walk_children(node, body);
+        body.locals.truncate(mark);
+    }
+
+    fn walk_block(&mut self, node: Idx, body: &mut Body) {
+        let mark = body.locals.len();
+        let outer = body.scope;
+        if self.holds_items(node) {
+            body.scope = self.out.push_scope(super::block_scope(outer, body.def));
+        }
+        for child in self.tree.children(node) {
+            tokens::statement_site(self, child, body);
+            self.walk(child, body);
+        }
+        body.scope = outer;
+        body.locals.truncate(mark);
+    }
+
+    fn holds_items(&self, block: Idx) -> bool {
+        self.tree.children(block).any(|c| {
+            items::is_item(self.tree.kind(c)) || tokens::statement_macro(self.tree, c).is_some()
+        })
+    }
+
+    fn walk_attr(&mut self, node: Idx, body: &mut Body) {
+        if attrs::is_lint(self.tree, node) {
+            return;
+        }
+        for child in self.tree.children(node) {
+            match self.tree.kind(child) {
+                CFG_META | CFG_ATTR_META => attrs::cfg_atoms(self.tree, child, &mut body.cfg_atoms),
+                _ => tokens::attribute(self, child, body),
+            }
+        }
+    }
+}
+
+fn is_pattern(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        IDENT_PAT
+            | TUPLE_PAT
+            | TUPLE_STRUCT_PAT
+            | RECORD_PAT
+            | PATH_PAT
+            | REF_PAT
+            | BOX_PAT
+            | OR_PAT
+            | PAREN_PAT
+            | SLICE_PAT
+            | RANGE_PAT
+            | LITERAL_PAT
+            | WILDCARD_PAT
+            | REST_PAT
+            | MACRO_PAT
+            | CONST_BLOCK_PAT
+            | DEREF_PAT
+    )
+}

@@ -1,0 +1,655 @@
+//! Token trees: macro arguments, macro bodies, attribute arguments, and what a macro call may bring into being.
+
+use ra_ap_parser::SyntaxKind::*;
+
+use super::super::{
+    facts::{Def, DefData, DefFlags, DefIdx, DefKind, Include, MacroFacts, MentionKind, Path, ProvidedTokens, ScopeIdx, SiteFacts},
+    hash::{Normalise, TokenSink, feed},
+    name::{Name, known},
+    tree::{Idx, Tree},
+};
+use super::{
+    Lower,
+    attrs::{self, Attrs, unquote},
+    body::{Body, sorted},
+    items,
+    paths::{self, after_path_sep, is_segment},
+};
+
+/// Expression macros of std that people call as statements. They define nothing, so no macro site is kept for them.
+const PLAIN_STATEMENTS: &[&str] = &[
+    "println", "print", "eprintln", "eprint", "assert", "assert_eq", "assert_ne", "debug_assert", "debug_assert_eq",
+    "debug_assert_ne", "panic", "unreachable", "todo", "unimplemented", "write", "writeln", "vec", "format", "dbg",
+    "matches", "try",
+];
+
+/// How the tokens will be read by whoever gets them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Arguments of a macro call, where locals are in scope.
+    Args,
+    /// The same, but an item inside hides the locals.
+    ItemArgs,
+    /// The body of a `macro_rules!`.
+    MacroBody,
+    /// Arguments of an attribute macro.
+    Attribute,
+}
+
+/// A macro call inside a body or a type.
+pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
+    let tree = cx.tree;
+    let Some(path) = tree.child(node, PATH).map(|p| paths::path(tree, p)) else { return };
+    body.mention(MentionKind::Macro, &path);
+    let Some(args) = tree.child(node, TOKEN_TREE) else { return };
+    let toks = inner_tokens(tree, args);
+    called(tree, &path, &toks, body);
+    let items = toks.iter().any(|&t| tree.kind(t) == FN_KW);
+    scan(tree, &toks, if items { Mode::ItemArgs } else { Mode::Args }, body);
+}
+
+/// The body of a `macro_rules!` definition.
+pub fn macro_body(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
+    let toks: Vec<Idx> = cx.tree.tokens(node).collect();
+    scan(cx.tree, &toks, Mode::MacroBody, body);
+}
+
+/// The inside of an attribute that is not a `cfg`.
+pub fn attribute(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
+    let toks: Vec<Idx> = cx.tree.tokens(node).collect();
+    scan(cx.tree, &toks, Mode::Attribute, body);
+}
+
+/// The call of a statement that is a macro call which may define something.
+pub fn statement_macro(tree: &Tree<'_>, statement: Idx) -> Option<Idx> {
+    let expr = match tree.kind(statement) {
+        EXPR_STMT => tree.child(statement, MACRO_EXPR)?,
+        MACRO_EXPR => statement,
+        _ => return None,
+    };
+    let call = tree.child(expr, MACRO_CALL)?;
+    let path = paths::path(tree, tree.child(call, PATH)?);
+    let plain = PLAIN_STATEMENTS.contains(&path.last()?.as_str());
+    (!plain).then_some(call)
+}
+
+/// Keeps a macro site for a statement that is a macro call.
+pub fn statement_site(cx: &mut Lower<'_, '_>, statement: Idx, body: &Body) {
+    if let Some(call) = statement_macro(cx.tree, statement) {
+        let attrs = cx.attrs(statement);
+        site(cx, call, body.scope, None, attrs);
+    }
+}
+
+/// A macro call in item position.
+pub fn item_site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefIdx>, attrs: Attrs) {
+    site(cx, node, scope, parent, attrs);
+}
+
+fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefIdx>, attrs: Attrs) {
+    let tree = cx.tree;
+    let Some(path) = tree.child(node, PATH).map(|p| paths::path(tree, p)) else { return };
+    let Some(args) = tree.child(node, TOKEN_TREE) else { return };
+    let toks = inner_tokens(tree, args);
+    let lowered = lower_args(cx, args, &path, scope, parent);
+    let facts = SiteFacts {
+        tokens: if lowered { ProvidedTokens::default() } else { provided(tree, &toks) },
+        calls: if lowered { Box::new([]) } else { calls(tree, &toks) },
+        idents: idents(tree, &toks),
+        lowered,
+        bare: toks.is_empty(),
+        include: include(tree, &path, &toks),
+        assoc: parent.is_some(),
+        path: path.clone(),
+    };
+    let def = cx.out.push_def(Def {
+        kind: DefKind::MacroSite,
+        name: path.last().copied().unwrap_or(known::EMPTY),
+        scope,
+        parent,
+        generics: Box::new([]),
+        cfg: attrs.cfg,
+        flags: DefFlags { test: attrs.test, has_body: true, ..DefFlags::default() },
+        attrs: Box::new([]),
+        data: DefData::Site(Box::new(facts)),
+    });
+    let mut body = Body::new(def, scope);
+    body.header = false;
+    body.cfg_atoms.extend(&attrs.cfg_atoms);
+    body.mention(MentionKind::Macro, &path);
+    cx.mention_enclosing_macros(&mut body);
+    called(tree, &path, &toks, &mut body);
+    if !lowered {
+        scan(tree, &toks, Mode::ItemArgs, &mut body);
+    }
+    let mut sink = TokenSink::default();
+    feed(tree, node, &Normalise { skip: &|i| attrs::is_lint_node(tree, i), docs: false }, &mut sink);
+    let mut out = cx.place(node);
+    out.hash = sink.hash();
+    body.finish(&mut out);
+    cx.out.bodies[def.0 as usize] = out;
+}
+
+/// Reads the arguments as items where they are items: `cfg_rt! { mod a; fn f() {} }`, `thread_local! { static A: .. }`,
+/// the branches of `cfg_if!`. They stand as definitions that mention the macro, whose body so joins their closures.
+fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, parent: Option<DefIdx>) -> bool {
+    let tree = cx.tree;
+    let inside = (tree.start(args) as usize + 1, (tree.stop(args) as usize).saturating_sub(1));
+    let Some(text) = tree.text.get(inside.0..inside.1) else { return false };
+    if lower_text(cx, text, inside.0, path, scope, parent) {
+        return true;
+    }
+    let mut kinds = tree.children(args).filter(|&c| tree.kind(c) != COMMENT).map(|c| tree.kind(c)).skip(1);
+    if (kinds.next(), kinds.next()) != (Some(IF_KW), Some(POUND)) {
+        return false;
+    }
+    let outer = cx.enclosing.clone();
+    let mut conditions = TokenSink::default();
+    let mut lowered = false;
+    for part in tree.children(args) {
+        let (start, stop) = (tree.start(part) as usize + 1, (tree.stop(part) as usize).saturating_sub(1));
+        let branch = tree.kind(part) == TOKEN_TREE && tree.text.as_bytes().get(start - 1) == Some(&b'{');
+        if !branch {
+            feed(tree, part, &Normalise { skip: &|_| false, docs: false }, &mut conditions);
+            attrs::cfg_atoms(tree, part, &mut cx.enclosing.cfg_atoms);
+        } else if let Some(text) = tree.text.get(start..stop) {
+            cx.enclosing.cfg = outer.cfg ^ conditions.hash64();
+            lowered |= lower_text(cx, text, start, path, scope, parent);
+        }
+    }
+    cx.enclosing = outer;
+    lowered
+}
+
+fn lower_text(
+    cx: &mut Lower<'_, '_>,
+    text: &str,
+    offset: usize,
+    path: &Path,
+    scope: ScopeIdx,
+    parent: Option<DefIdx>,
+) -> bool {
+    if !may_hold_items(text) {
+        return false;
+    }
+    let sub = Tree::items(text, cx.edition);
+    let has_item = !sub.is_empty() && sub.children(0).any(|c| items::is_item(sub.kind(c)));
+    if sub.errors > 0 || !has_item {
+        return false;
+    }
+    let mut enclosing = cx.enclosing.clone();
+    enclosing.macros.push(path.clone());
+    let mut inner = Lower {
+        tree: &sub,
+        out: &mut *cx.out,
+        edition: cx.edition,
+        base: cx.base + offset as u32,
+        lines: cx.lines,
+        enclosing,
+    };
+    items::lower_list(&mut inner, 0, scope, parent);
+    true
+}
+
+/// A text without any of these holds no item worth a parse.
+fn may_hold_items(text: &str) -> bool {
+    ITEM_STARTS.iter().any(|word| text.contains(word))
+}
+
+const ITEM_STARTS: &[&str] = &["fn ", "mod ", "use ", "struct ", "enum ", "union ", "trait ", "impl", "type ", "const ", "static ", "macro_rules!", "extern "];
+
+/// What a call tells by the macro's name alone.
+fn called(tree: &Tree<'_>, path: &[Name], args: &[Idx], body: &mut Body) {
+    let Some(name) = path.last() else { return };
+    match name.as_str() {
+        "write" | "writeln" => body.mention(MentionKind::Method, &[Name::new("write_fmt")]),
+        "line" | "column" | "file" => body.effects.positions = true,
+        "asm" | "global_asm" | "naked_asm" | "llvm_asm" => body.effects.asm = true,
+        "cfg" => attrs::cfg_atoms_of(tree, args, &mut body.cfg_atoms),
+        "env" | "option_env" => {
+            let first = args.iter().find(|&&t| tree.kind(t) == STRING);
+            body.env.extend(first.map(|&t| Name::new(unquote(tree.token_text(t)))));
+        }
+        "include" | "include_str" | "include_bytes" => {
+            body.includes.push(Include { code: name.as_str() == "include", parts: include_parts(tree, args) });
+        }
+        _ => {}
+    }
+}
+
+/// The file of an `include!` in item position.
+fn include(tree: &Tree<'_>, path: &[Name], args: &[Idx]) -> Option<Box<[Name]>> {
+    (path.last()?.as_str() == "include").then(|| include_parts(tree, args))
+}
+
+/// `concat!(env!("OUT_DIR"), "/x.rs")` -> `$OUT_DIR`, `/x.rs`.
+fn include_parts(tree: &Tree<'_>, args: &[Idx]) -> Box<[Name]> {
+    let mut out = Vec::new();
+    for (at, &token) in args.iter().enumerate() {
+        if tree.kind(token) != STRING {
+            continue;
+        }
+        let value = unquote(tree.token_text(token));
+        let macro_name = at.checked_sub(3).map(|back| tree.token_text(args[back]));
+        match macro_name {
+            Some("env" | "option_env") => out.push(Name::new(&format!("${value}"))),
+            _ => out.push(Name::new(value)),
+        }
+    }
+    out.into()
+}
+
+/// What a `macro_rules!` or `macro` definition can bring into being.
+pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
+    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).skip(3).collect();
+    MacroFacts {
+        tokens: provided(tree, &toks),
+        calls: calls(tree, &toks),
+        member_args: (0..toks.len()).any(|at| is_member_arg(tree, &toks, at)),
+        expansion: None,
+    }
+}
+
+/// `.$x` or `::$x`, but not `::$crate`.
+fn is_member_arg(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+    let dollar = match tree.kind(toks[at]) {
+        DOT => at + 1,
+        _ => match after_path_sep(tree, toks, at) {
+            Some(next) => next,
+            None => return false,
+        },
+    };
+    let kind_at = |i: usize| toks.get(i).map(|&t| tree.kind(t));
+    kind_at(dollar) == Some(DOLLAR) && kind_at(dollar + 1) != Some(CRATE_KW)
+}
+
+/// Reads the arm `() => { items }` of a `macro_rules!`: its body is its expansion, to the letter.
+pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) {
+    let tree = cx.tree;
+    let groups: Vec<Idx> = tree.children(rules).filter(|&c| tree.kind(c) == TOKEN_TREE).collect();
+    let arm = groups.windows(2).find(|pair| tree.tokens(pair[0]).count() == 2 && tree.tokens(pair[1]).count() > 2);
+    let Some(&[_, body]) = arm else { return };
+    let (start, stop) = (tree.start(body) as usize + 1, (tree.stop(body) as usize).saturating_sub(1));
+    let Some(text) = tree.text.get(start..stop).filter(|text| may_hold_items(text)) else { return };
+    let sub = Tree::items(text, cx.edition);
+    if sub.errors > 0 || sub.is_empty() {
+        return;
+    }
+    let facts = super::of_tree(&sub, cx.edition, cx.base + start as u32, cx.lines);
+    if let DefData::Macro(mac) = &mut cx.out.items.defs[def.0 as usize].data {
+        mac.expansion = Some(cx.out.expansions.len() as u32);
+        cx.out.items.expansions.push(facts.items.clone());
+        cx.out.expansions.push(facts);
+    }
+}
+
+fn idents(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
+    sorted(toks.iter().filter(|&&t| is_segment(tree.kind(t))).map(|&t| Name::ident(tree.token_text(t))).collect())
+}
+
+fn calls(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
+    let mut out: Vec<Path> = Vec::new();
+    let mut at = 0;
+    while at < toks.len() {
+        if starts_path(tree, toks, at) {
+            let (path, next) = gather(tree, toks, at, &mut Vec::new());
+            if is_call(tree, toks, next) && !out.contains(&path) {
+                out.push(path);
+            }
+            at = next;
+        } else {
+            at += 1;
+        }
+    }
+    out.into()
+}
+
+fn is_call(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+    let kind_at = |i: usize| toks.get(i).map(|&t| tree.kind(t));
+    kind_at(at) == Some(BANG) && matches!(kind_at(at + 1), Some(L_PAREN | L_BRACK | L_CURLY))
+}
+
+/// Names that the tokens define, as far as defining keywords tell.
+fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
+    let mut out = ProvidedTokens::default();
+    let mut defines = Vec::new();
+    let mut impls = Vec::new();
+    for at in 0..toks.len() {
+        match tree.kind(toks[at]) {
+            FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | CONST_KW | STATIC_KW => {
+                define(tree, toks, at, &mut defines, &mut out);
+            }
+            IDENT | UNION_KW | MACRO_RULES_KW => match tree.token_text(toks[at]) {
+                "union" | "macro_rules" => define(tree, toks, at, &mut defines, &mut out),
+                "concat_idents" | "paste" => out.glue = true,
+                _ => {}
+            },
+            USE_KW => imported(tree, &toks[at + 1..], &mut defines, &mut out),
+            IMPL_KW if is_impl_header(tree, toks, at) => impl_header(tree, &toks[at + 1..], &mut impls, &mut out),
+            L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
+                out.glue = true;
+            }
+            _ => {}
+        }
+    }
+    out.defines = sorted(defines);
+    out.impls = sorted(impls);
+    out
+}
+
+fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
+    let behind_star = keyword > 0 && tree.kind(toks[keyword - 1]) == STAR;
+    if behind_star {
+        return;
+    }
+    let skipped = |&&t: &&Idx| matches!(tree.kind(t), MUT_KW | REF_KW | BANG | UNSAFE_KW | ASYNC_KW | EXTERN_KW | STRING);
+    let Some(&next) = toks[keyword + 1..].iter().find(|t| !skipped(t)) else { return };
+    match tree.kind(next) {
+        DOLLAR => out.defines_arg = true,
+        kind if is_segment(kind) => defines.push(Name::ident(tree.token_text(next))),
+        _ => {}
+    }
+}
+
+fn imported(tree: &Tree<'_>, toks: &[Idx], defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
+    let end = toks.iter().position(|&t| tree.kind(t) == SEMICOLON).unwrap_or(toks.len());
+    for at in 0..end {
+        let last = matches!(toks.get(at + 1).map(|&t| tree.kind(t)), Some(COMMA | R_CURLY | SEMICOLON) | None);
+        match tree.kind(toks[at]) {
+            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => out.defines_arg = true,
+            kind if last && is_segment(kind) => defines.push(Name::ident(tree.token_text(toks[at]))),
+            _ => {}
+        }
+    }
+}
+
+/// Not the `impl Trait` of a type.
+fn is_impl_header(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|back| tree.kind(toks[back]));
+    !matches!(before, Some(COLON | R_ANGLE | L_PAREN | COMMA | L_ANGLE | AMP | EQ | PLUS | MUT_KW | THIN_ARROW | BOX_KW))
+}
+
+fn impl_header(tree: &Tree<'_>, toks: &[Idx], impls: &mut Vec<Name>, out: &mut ProvidedTokens) {
+    out.has_impl = true;
+    for (at, &token) in toks.iter().enumerate() {
+        match tree.kind(token) {
+            L_CURLY | SEMICOLON => return,
+            DOLLAR => out.impls_arg |= toks.get(at + 1).is_some_and(|&t| tree.kind(t) != CRATE_KW),
+            kind if is_segment(kind) => impls.push(Name::ident(tree.token_text(token))),
+            _ => {}
+        }
+    }
+}
+
+fn inner_tokens(tree: &Tree<'_>, args: Idx) -> Vec<Idx> {
+    let mut toks: Vec<Idx> = tree.tokens(args).filter(|&t| tree.kind(t) != COMMENT).collect();
+    if toks.len() >= 2 {
+        toks.pop();
+        toks.remove(0);
+    }
+    toks
+}
+
+/// Records every name that the tokens may use.
+fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
+    let mut consumed = Vec::new();
+    let mut at = 0;
+    while at < toks.len() {
+        if consumed.contains(&at) {
+            at += 1;
+            continue;
+        }
+        match tree.kind(toks[at]) {
+            STRING => scan_string(tree.token_text(toks[at]), mode, body),
+            DOT => at = scan_member(tree, toks, at, mode, body),
+            _ if starts_path(tree, toks, at) => {
+                at = scan_path(tree, toks, at, mode, body, &mut consumed);
+                continue;
+            }
+            DOLLAR => at += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// `$crate` starts a path, `$x` does not.
+fn starts_path(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+    match tree.kind(toks[at]) {
+        DOLLAR => toks.get(at + 1).is_some_and(|&t| tree.kind(t) == CRATE_KW),
+        kind => is_segment(kind),
+    }
+}
+
+/// `.name(` and `.name::<` are method calls; a bare `.name` is a field unless a macro adds the call.
+fn scan_member(tree: &Tree<'_>, toks: &[Idx], dot: usize, mode: Mode, body: &mut Body) -> usize {
+    let Some(&name) = toks.get(dot + 1) else { return dot };
+    if !is_segment(tree.kind(name)) {
+        return dot;
+    }
+    let name = Name::ident(tree.token_text(name));
+    let called = toks.get(dot + 2).is_some_and(|&t| tree.kind(t) == L_PAREN) || paths::is_path_sep(tree, toks, dot + 2);
+    if called {
+        body.mention(MentionKind::Method, &[name]);
+    } else if mode != Mode::Attribute {
+        body.mention(MentionKind::TokenArg, &[name]);
+    }
+    dot + 1
+}
+
+fn scan_path(
+    tree: &Tree<'_>,
+    toks: &[Idx],
+    at: usize,
+    mode: Mode,
+    body: &mut Body,
+    consumed: &mut Vec<usize>,
+) -> usize {
+    let (mut path, next) = gather(tree, toks, at, consumed);
+    if is_defined_here(tree, toks, at) {
+        return next;
+    }
+    if let Some(qualifier) = qualifier_before(tree, toks, at) {
+        path = qualifier.iter().chain(path.iter()).copied().collect();
+    }
+    if is_call(tree, toks, next) {
+        body.mention(MentionKind::Macro, &path);
+        let close = matching_close(tree, toks, next + 1);
+        called(tree, &path, &toks[next + 2..close], body);
+        return next;
+    }
+    if mode == Mode::Attribute {
+        body.mention(MentionKind::AttributePath, &path);
+        return next;
+    }
+    let local = mode == Mode::Args && body.is_local(&path);
+    if !local && path.as_ref() != [known::SELF] {
+        body.mention(MentionKind::Token, &path);
+    }
+    if let Some(&last) = path.last() {
+        body.mention(MentionKind::TokenArg, &[last]);
+    }
+    next
+}
+
+/// Index of the token that closes the group opened at `open`.
+fn matching_close(tree: &Tree<'_>, toks: &[Idx], open: usize) -> usize {
+    let mut depth = 0usize;
+    for (at, &token) in toks.iter().enumerate().skip(open) {
+        match tree.kind(token) {
+            L_PAREN | L_BRACK | L_CURLY => depth += 1,
+            R_PAREN | R_BRACK | R_CURLY => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => {}
+        }
+    }
+    toks.len()
+}
+
+/// Right after a defining keyword or `let`: the name of something new.
+fn is_defined_here(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+    let kind = |back: usize| at.checked_sub(back).map(|i| tree.kind(toks[i]));
+    match kind(1) {
+        Some(FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | LET_KW | STATIC_KW) => true,
+        Some(CONST_KW) => kind(2) != Some(STAR),
+        Some(MUT_KW | REF_KW) => matches!(kind(2), Some(LET_KW | STATIC_KW)),
+        // `$x:expr`
+        Some(COLON) => kind(3) == Some(DOLLAR),
+        _ => false,
+    }
+}
+
+/// The path that starts at `at`, through turbofish, and the position after it.
+fn gather(tree: &Tree<'_>, toks: &[Idx], at: usize, consumed: &mut Vec<usize>) -> (Path, usize) {
+    let mut segments = Vec::new();
+    let mut next = at + 1;
+    if tree.kind(toks[at]) == DOLLAR {
+        segments.push(known::DOLLAR_CRATE);
+        next = at + 2;
+    } else {
+        let rooted = at >= 2 && paths::is_path_sep(tree, toks, at - 2)
+            && !at.checked_sub(3).is_some_and(|i| matches!(tree.kind(toks[i]), R_ANGLE | IDENT));
+        if rooted {
+            segments.push(known::ROOT);
+        }
+        segments.push(Name::ident(tree.token_text(toks[at])));
+    }
+    let first_run = loop {
+        match after_path_sep(tree, toks, next) {
+            Some(after) if toks.get(after).is_some_and(|&t| is_segment(tree.kind(t))) => {
+                segments.push(Name::ident(tree.token_text(toks[after])));
+                next = after + 1;
+            }
+            _ => break next,
+        }
+    };
+    // `a::<T>::b`: the arguments are read on their own, the tail belongs to this path.
+    let mut tail = first_run;
+    while let Some(after) = turbofish_end(tree, toks, tail) {
+        let Some(name) = after_path_sep(tree, toks, after) else { break };
+        if !toks.get(name).is_some_and(|&t| is_segment(tree.kind(t))) {
+            break;
+        }
+        segments.push(Name::ident(tree.token_text(toks[name])));
+        consumed.push(name);
+        tail = name + 1;
+    }
+    (segments.into(), first_run)
+}
+
+/// The position after `::<..>` at `at`.
+fn turbofish_end(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<usize> {
+    let open = after_path_sep(tree, toks, at)?;
+    (tree.kind(*toks.get(open)?) == L_ANGLE).then_some(())?;
+    let mut depth = 0i32;
+    for (i, &token) in toks.iter().enumerate().skip(open).take(200) {
+        match tree.kind(token) {
+            L_ANGLE => depth += 1,
+            R_ANGLE if i > 0 && tree.kind(toks[i - 1]) == MINUS => {}
+            R_ANGLE => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(i + 1);
+                }
+            }
+            SEMICOLON | L_CURLY | R_CURLY => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What stands before a path that begins with `::`: `<T as Tr>::m` gives `Tr`, `<T>::m` gives `T`, anything else that
+/// cannot be named gives `<>`.
+fn qualifier_before(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<Path> {
+    let sep = at.checked_sub(2).filter(|&i| paths::is_path_sep(tree, toks, i))?;
+    let close = sep.checked_sub(1)?;
+    match tree.kind(toks[close]) {
+        R_ANGLE => Some(anchor_before(tree, toks, close)),
+        // `$x::name`, `#x::name`
+        IDENT if close > 0 && matches!(tree.kind(toks[close - 1]), DOLLAR | POUND) => Some([known::WILDCARD].into()),
+        _ => None,
+    }
+}
+
+fn anchor_before(tree: &Tree<'_>, toks: &[Idx], close: usize) -> Path {
+    let unknown: Path = [known::ANY_TYPE].into();
+    let mut depth = 0i32;
+    let mut cast = None;
+    for i in (close.saturating_sub(200)..=close).rev() {
+        match tree.kind(toks[i]) {
+            R_ANGLE if i > 0 && tree.kind(toks[i - 1]) == MINUS => {}
+            R_ANGLE => depth += 1,
+            L_ANGLE => {
+                depth -= 1;
+                if depth == 0 {
+                    let first = cast.map_or(i + 1, |at| at + 1);
+                    let segments = starts_path(tree, toks, first) && first < close;
+                    return if segments { gather(tree, toks, first, &mut Vec::new()).0 } else { unknown };
+                }
+            }
+            AS_KW if depth == 1 => cast = Some(i),
+            SEMICOLON | L_CURLY | R_CURLY => return unknown,
+            _ => {}
+        }
+    }
+    unknown
+}
+
+fn scan_string(literal: &str, mode: Mode, body: &mut Body) {
+    let text = unquote(literal);
+    if mode == Mode::Attribute {
+        string_paths(text, |path| body.mention(MentionKind::AttributePath, path));
+        return;
+    }
+    format_names(text, |name| {
+        let path = [Name::ident(name)];
+        if mode != Mode::Args || !body.is_local(&path) {
+            body.mention(MentionKind::Token, &path);
+        }
+    });
+}
+
+/// Names that a format string captures: `{NAME}`, `{x:>WIDTH$}`, `{x:.PREC$}`.
+fn format_names(text: &str, mut each: impl FnMut(&str)) {
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        rest = &rest[open + 1..];
+        if let Some(escaped) = rest.strip_prefix('{') {
+            rest = escaped;
+            continue;
+        }
+        let Some(close) = rest.find('}') else { return };
+        let (name, spec) = rest[..close].split_once(':').unwrap_or((&rest[..close], ""));
+        if is_ident(name.trim()) {
+            each(name.trim());
+        }
+        for part in spec.split('$').rev().skip(1) {
+            let start = part.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+            if is_ident(&part[start..]) {
+                each(&part[start..]);
+            }
+        }
+        rest = &rest[close + 1..];
+    }
+}
+
+fn is_ident(text: &str) -> bool {
+    text.starts_with(|c: char| c == '_' || c.is_alphabetic()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())
+}
+
+/// Every `a::b::c` in a string.
+pub fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
+    let is_path_char = |c: char| c == '_' || c == ':' || c.is_alphanumeric();
+    for word in text.split(|c: char| !is_path_char(c)).filter(|word| !word.is_empty()) {
+        let segments: Vec<Name> = word.split("::").filter(|seg| is_ident(seg)).map(Name::ident).collect();
+        if !segments.is_empty() {
+            each(&segments);
+        }
+    }
+}
+
