@@ -222,7 +222,7 @@ pub fn cfg_atoms_of(tree: &Tree<'_>, toks: &[Idx], out: &mut Vec<Name>) {
     for (at, &token) in toks.iter().enumerate() {
         let text = tree.token_text(token);
         if !text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            || matches!(text, "cfg" | "cfg_attr" | "all" | "any" | "not")
+            || matches!(text, "cfg" | "cfg_attr" | "all" | "any" | "not" | "if" | "else")
         {
             continue;
         }

@@ -134,7 +134,7 @@ fn walk_def(
                     body.header = true;
                 }
             }
-            ASSOC_ITEM_LIST => lower_list(cx, child, scope, Some(def)),
+            ASSOC_ITEM_LIST => lower_list(cx, child, body.scope, Some(def)),
             BLOCK_EXPR => {
                 body.header = false;
                 cx.walk(child, body);
