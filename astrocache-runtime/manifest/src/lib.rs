@@ -1,1 +1,22 @@
-//! placeholder
+//! The formats that `cargo astrocache` and the `#[cached]` macro share: fingerprints, the manifest
+//! (`Astrocache.lock`), the ledger under the target directory, and the token normalisation by which the two
+//! recognise a function. Nothing here knows Rust's syntax or cargo, and the only dependency is blake3: the macro
+//! runs this code unoptimised in every compilation.
+
+#![deny(missing_docs)]
+
+mod atomic;
+mod hex;
+mod ledger;
+mod manifest;
+pub mod tokens;
+mod wire;
+
+pub use atomic::write_atomic;
+pub use hex::{BadHex, Fingerprint};
+pub use ledger::{FileStamp, Finding, Ledger, LedgerCrate, LedgerRoot, now_ns};
+pub use manifest::{Manifest, ManifestError, ManifestErrorKind, Root};
+
+/// The one version of everything in this crate: the manifest, the ledger, and what goes into a fingerprint. A change
+/// to any of them, or to [`tokens::source_hash`], raises it.
+pub const FORMAT_VERSION: u32 = 1;

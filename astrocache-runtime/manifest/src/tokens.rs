@@ -1,0 +1,188 @@
+//! The token normalisation by which the macro (rustc's tokens) and the analyzer (its own lexer's) agree on "the same
+//! function": over 11,000 registry files the two streams differ only in line ends inside string literals. This is
+//! for *matching*; what a change means is the fingerprint's business.
+//!
+//! The caller brings: the item without its outer attributes, from its visibility to its last brace; CRLF as LF inside
+//! literals; no comments; one [`Tok::Punct`] per character; no invisible groups.
+
+use crate::hex::sixteen_bytes;
+
+/// One token, however the caller's lexer represents it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tok<'a> {
+    /// An identifier or keyword; a leading `r#` does not count.
+    Ident(&'a str),
+    /// A lifetime or label, without its apostrophe; a leading `r#` does not count.
+    Lifetime(&'a str),
+    /// A literal as written, with prefix and suffix. A minus sign is a [`Tok::Punct`] before it.
+    Literal(&'a str),
+    /// One punctuation character. Joint or alone makes no difference.
+    Punct(char),
+    /// `(`, `[` or `{`.
+    Open(char),
+    /// `)`, `]` or `}`.
+    Close(char),
+}
+
+/// The hash of a function's normalised tokens.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenHash([u8; 16]);
+
+sixteen_bytes!(TokenHash);
+
+/// Hashes a token stream, less its doc attributes (`#[doc ..]`, `#![doc ..]`: what doc comments become in rustc).
+pub fn source_hash<'a>(toks: impl IntoIterator<Item = Tok<'a>>) -> TokenHash {
+    let toks: Vec<Tok<'a>> = toks.into_iter().collect();
+    let mut bytes = Vec::with_capacity(toks.len() * 6);
+    let mut at = 0;
+    while at < toks.len() {
+        match doc_attribute(&toks[at..]) {
+            Some(len) => at += len,
+            None => {
+                feed(&mut bytes, toks[at]);
+                at += 1;
+            }
+        }
+    }
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
+    TokenHash(hash)
+}
+
+/// How many tokens the doc attribute at the front takes, if there is one.
+fn doc_attribute(toks: &[Tok<'_>]) -> Option<usize> {
+    let open = match toks {
+        [Tok::Punct('#'), Tok::Open('['), Tok::Ident("doc"), ..] => 1,
+        [
+            Tok::Punct('#'),
+            Tok::Punct('!'),
+            Tok::Open('['),
+            Tok::Ident("doc"),
+            ..,
+        ] => 2,
+        _ => return None,
+    };
+    let mut depth = 0_usize;
+    for (i, tok) in toks[open..].iter().enumerate() {
+        match tok {
+            Tok::Open(_) => depth += 1,
+            Tok::Close(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(open + i + 1);
+        }
+    }
+    None
+}
+
+/// A tag, the text, and a byte that occurs in no UTF-8 text, so that no two streams run together.
+fn feed(bytes: &mut Vec<u8>, tok: Tok<'_>) {
+    let mut utf8 = [0; 4];
+    let (tag, text) = match tok {
+        Tok::Ident(text) => (b'i', text.strip_prefix("r#").unwrap_or(text)),
+        Tok::Lifetime(text) => (b'l', text.strip_prefix("r#").unwrap_or(text)),
+        Tok::Literal(text) => (b'c', text),
+        Tok::Punct(c) => (b'p', &*c.encode_utf8(&mut utf8)),
+        Tok::Open(c) => (b'o', &*c.encode_utf8(&mut utf8)),
+        Tok::Close(c) => (b'e', &*c.encode_utf8(&mut utf8)),
+    };
+    bytes.push(tag);
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(0xff);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tok::{Close, Ident, Lifetime, Literal, Open, Punct};
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn the_hash_of_a_stream_is_pinned() {
+        let toks = [
+            Ident("fn"),
+            Ident("f"),
+            Open('('),
+            Close(')'),
+            Open('{'),
+            Literal("1u8"),
+            Close('}'),
+        ];
+        expect!["00d41f77"].assert_eq(&source_hash(toks).to_string()[..8]);
+        expect!["af1349b9f5f9a1a6a0404dea36dcc949"].assert_eq(&source_hash([]).to_string());
+    }
+
+    #[test]
+    fn doc_attributes_do_not_count() {
+        let code = [Ident("x"), Punct('='), Literal("1")];
+        let outer = [
+            Punct('#'),
+            Open('['),
+            Ident("doc"),
+            Punct('='),
+            Literal("\" d\""),
+            Close(']'),
+        ];
+        let inner = [
+            Punct('#'),
+            Punct('!'),
+            Open('['),
+            Ident("doc"),
+            Open('('),
+            Ident("hidden"),
+            Close(')'),
+            Close(']'),
+        ];
+        for docs in [outer.as_slice(), inner.as_slice()] {
+            let documented = docs.iter().chain(&code).chain(docs).copied();
+            assert_eq!(source_hash(documented), source_hash(code));
+        }
+    }
+
+    #[test]
+    fn other_attributes_and_half_a_doc_attribute_count() {
+        let kept: [&[Tok<'_>]; 3] = [
+            &[Punct('#'), Open('['), Ident("docs"), Close(']')],
+            &[Punct('#'), Open('['), Ident("doc")],
+            &[Punct('#'), Ident("doc")],
+        ];
+        for toks in kept {
+            assert_ne!(
+                source_hash(toks.iter().copied()),
+                source_hash([]),
+                "{toks:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn raw_names_are_the_names_they_stand_for() {
+        assert_eq!(
+            source_hash([Ident("r#fn"), Lifetime("r#a")]),
+            source_hash([Ident("fn"), Lifetime("a")])
+        );
+    }
+
+    #[test]
+    fn tokens_never_run_together_or_change_kind() {
+        let streams: [&[Tok<'_>]; 7] = [
+            &[Ident("ab")],
+            &[Ident("a"), Ident("b")],
+            &[Lifetime("ab")],
+            &[Literal("ab")],
+            &[Punct('('), Punct(')')],
+            &[Open('('), Close(')')],
+            &[Ident("ab"), Ident("")],
+        ];
+        for (i, a) in streams.iter().enumerate() {
+            for b in &streams[i + 1..] {
+                assert_ne!(
+                    source_hash(a.iter().copied()),
+                    source_hash(b.iter().copied()),
+                    "{a:?} {b:?}"
+                );
+            }
+        }
+    }
+}
