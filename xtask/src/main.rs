@@ -1,2 +1,43 @@
-//! Developer tasks.
-fn main() {}
+//! `cargo xtask TASK`: what developers of this workspace run. One file a task; nothing here is shipped.
+
+mod ci;
+mod demo;
+mod tidy;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask TASK [ARGUMENTS]
+
+  demo     shows on the example project what is recomputed after which edit, and fails if it is not so
+  ci       formatting, lints, documentation, tidy, all tests: what has to pass before a commit
+  tidy     the rules of this workspace that no other tool checks
+";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let arguments: Vec<String> = arguments.collect();
+    let result = match task.as_str() {
+        "demo" => demo::run(arguments),
+        "ci" => ci::run(arguments),
+        "tidy" => tidy::run(arguments),
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprint!("error: no task `{other}`\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
