@@ -60,6 +60,8 @@ pub struct Scope {
     pub cfg: u64,
     /// Atoms of those attributes.
     pub cfg_atoms: Box<[Name]>,
+    /// Only there for tests.
+    pub test: bool,
     /// `#[path]` of an inline module: the directory for files declared inside.
     pub path_attr: Option<Name>,
 }
@@ -219,6 +221,8 @@ pub struct ProvidedTokens {
     pub impls_arg: bool,
     /// Any `impl` at all.
     pub has_impl: bool,
+    /// Any `trait` at all.
+    pub has_trait: bool,
     /// Glues identifiers (`[<..>]`, `concat_idents`): may define any name.
     pub glue: bool,
 }
@@ -255,6 +259,7 @@ pub struct ModDecl {
     pub macro_use: bool,
     pub cfg: u64,
     pub cfg_atoms: Box<[Name]>,
+    pub test: bool,
     /// A `#[path]` applies without condition, so the default place is not looked at.
     pub fixed_path: bool,
 }
@@ -343,6 +348,11 @@ pub enum MentionKind {
     Attribute,
     /// A path inside a string or token tree of such an attribute.
     AttributePath,
+    /// A path in the arguments of `quote!` and its kin, or in a string of a file that deals in tokens: what a proc
+    /// macro may emit. Means nothing where it stands.
+    Quoted,
+    /// `.m(` in such arguments: one segment.
+    QuotedMethod,
 }
 
 impl DefBody {

@@ -108,6 +108,7 @@ impl Lower<'_, '_> {
             STMT_LIST => self.walk_block(node, body),
             ATTR => self.walk_attr(node, body),
             VISIBILITY => {}
+            LITERAL if self.deals_in_tokens => self.walk_literal(node, body),
             _ => self.walk_children(node, body),
         }
     }
@@ -248,6 +249,14 @@ impl Lower<'_, '_> {
         self.tree.children(block).any(|c| {
             items::is_item(self.tree.kind(c)) || tokens::statement_macro(self.tree, c).is_some()
         })
+    }
+
+    /// A proc macro may parse its output from text.
+    fn walk_literal(&mut self, node: Idx, body: &mut Body) {
+        for token in self.tree.tokens(node).filter(|&t| self.tree.kind(t) == STRING) {
+            let text = attrs::unquote(self.tree.token_text(token));
+            tokens::string_paths(text, |path| body.mention(MentionKind::Quoted, path));
+        }
     }
 
     fn walk_attr(&mut self, node: Idx, body: &mut Body) {

@@ -316,6 +316,7 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
             macro_use: attrs.macro_use,
             cfg: attrs.cfg,
             cfg_atoms: sorted(attrs.cfg_atoms),
+            test: attrs.test,
         });
         return;
     };
@@ -326,6 +327,7 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
         macro_use: attrs.macro_use,
         cfg: attrs.cfg,
         cfg_atoms: sorted(attrs.cfg_atoms),
+        test: attrs.test,
         path_attr: attrs.paths.first().map(|&(path, _)| path),
     });
     lower_list(cx, list, inner, None);

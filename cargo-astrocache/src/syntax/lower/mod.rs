@@ -35,10 +35,12 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>)
         macro_use: false,
         cfg: attrs.cfg,
         cfg_atoms: body::sorted(attrs.cfg_atoms),
+        test: attrs.test,
         path_attr: None,
     });
     let enclosing = Enclosing::default();
-    let mut cx = Lower { tree, out: &mut out, edition, base, lines, enclosing };
+    let deals_in_tokens = lines.text.contains("proc_macro") || lines.text.contains("TokenStream");
+    let mut cx = Lower { tree, out: &mut out, edition, base, lines, enclosing, deals_in_tokens };
     if !tree.is_empty() {
         items::lower_list(&mut cx, 0, ScopeIdx(0), None);
     }
@@ -54,6 +56,8 @@ struct Lower<'a, 'o> {
     base: u32,
     lines: &'o LineStarts<'o>,
     enclosing: Enclosing,
+    /// The file speaks of proc macros: its strings may be code.
+    deals_in_tokens: bool,
 }
 
 /// The macro calls around the items being read.
@@ -132,6 +136,7 @@ fn block_scope(parent: ScopeIdx, owner: DefIdx) -> Scope {
         macro_use: false,
         cfg: 0,
         cfg_atoms: Box::new([]),
+        test: false,
         path_attr: None,
     }
 }

@@ -34,7 +34,12 @@ enum Mode {
     MacroBody,
     /// Arguments of an attribute macro.
     Attribute,
+    /// Arguments of `quote!`: tokens for elsewhere.
+    Quoted,
 }
+
+/// Macros whose arguments become the output of a proc macro.
+const QUOTES: &[&str] = &["quote", "quote_spanned", "parse_quote", "parse_quote_spanned", "format_ident"];
 
 /// A macro call inside a body or a type.
 pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
@@ -45,7 +50,17 @@ pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     let toks = inner_tokens(tree, args);
     called(tree, &path, &toks, body);
     let items = toks.iter().any(|&t| tree.kind(t) == FN_KW);
-    scan(tree, &toks, if items { Mode::ItemArgs } else { Mode::Args }, body);
+    let mode = match path.last() {
+        Some(name) if QUOTES.contains(&name.as_str()) => Mode::Quoted,
+        _ if items => Mode::ItemArgs,
+        _ => Mode::Args,
+    };
+    scan(tree, &toks, mode, body);
+    if cx.deals_in_tokens {
+        for &token in toks.iter().filter(|&&t| tree.kind(t) == STRING) {
+            string_paths(unquote(tree.token_text(token)), |path| body.mention(MentionKind::Quoted, path));
+        }
+    }
 }
 
 /// The body of a `macro_rules!` definition.
@@ -186,6 +201,7 @@ fn lower_text(
         base: cx.base + offset as u32,
         lines: cx.lines,
         enclosing,
+        deals_in_tokens: cx.deals_in_tokens,
     };
     items::lower_list(&mut inner, 0, scope, parent);
     true
@@ -317,6 +333,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     for at in 0..toks.len() {
         match tree.kind(toks[at]) {
             FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | CONST_KW | STATIC_KW => {
+                out.has_trait |= tree.kind(toks[at]) == TRAIT_KW;
                 define(tree, toks, at, &mut defines, &mut out);
             }
             IDENT | UNION_KW | MACRO_RULES_KW => match tree.token_text(toks[at]) {
@@ -429,7 +446,9 @@ fn scan_member(tree: &Tree<'_>, toks: &[Idx], dot: usize, mode: Mode, body: &mut
     }
     let name = Name::ident(tree.token_text(name));
     let called = toks.get(dot + 2).is_some_and(|&t| tree.kind(t) == L_PAREN) || paths::is_path_sep(tree, toks, dot + 2);
-    if called {
+    if mode == Mode::Quoted {
+        body.mention(MentionKind::QuotedMethod, &[name]);
+    } else if called {
         body.mention(MentionKind::Method, &[name]);
     } else if mode != Mode::Attribute {
         body.mention(MentionKind::TokenArg, &[name]);
@@ -452,10 +471,19 @@ fn scan_path(
     if let Some(qualifier) = qualifier_before(tree, toks, at) {
         path = qualifier.iter().chain(path.iter()).copied().collect();
     }
+    if mode == Mode::Quoted {
+        body.mention(MentionKind::Quoted, &path);
+        return next;
+    }
     if is_call(tree, toks, next) {
         body.mention(MentionKind::Macro, &path);
         let close = matching_close(tree, toks, next + 1);
-        called(tree, &path, &toks[next + 2..close], body);
+        let args = toks.get(next + 2..close).unwrap_or_default();
+        called(tree, &path, args, body);
+        if path.last().is_some_and(|name| QUOTES.contains(&name.as_str())) {
+            scan(tree, args, Mode::Quoted, body);
+            return close;
+        }
         return next;
     }
     if mode == Mode::Attribute {
@@ -570,7 +598,7 @@ fn qualifier_before(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<Path> {
     let close = sep.checked_sub(1)?;
     match tree.kind(toks[close]) {
         R_ANGLE => Some(anchor_before(tree, toks, close)),
-        // `$x::name`, `#x::name`
+        // `$x::name`, `#x::name`, in the middle of a path too: `a::#x::name`
         IDENT if close > 0 && matches!(tree.kind(toks[close - 1]), DOLLAR | POUND) => Some([known::WILDCARD].into()),
         _ => None,
     }
@@ -602,9 +630,10 @@ fn anchor_before(tree: &Tree<'_>, toks: &[Idx], close: usize) -> Path {
 
 fn scan_string(literal: &str, mode: Mode, body: &mut Body) {
     let text = unquote(literal);
-    if mode == Mode::Attribute {
-        string_paths(text, |path| body.mention(MentionKind::AttributePath, path));
-        return;
+    match mode {
+        Mode::Attribute => return string_paths(text, |path| body.mention(MentionKind::AttributePath, path)),
+        Mode::Quoted => return,
+        _ => {}
     }
     format_names(text, |name| {
         let path = [Name::ident(name)];

@@ -1,0 +1,121 @@
+//! From paths to inputs. A table beside the database, not a query: inputs are made on demand and live as long as it.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustc_hash::FxHashMap;
+use salsa::Setter;
+
+use super::{AnalysisDb, Db, Revision, SourceFile};
+use crate::{
+    project::Edition,
+    source::{self, SourceError},
+};
+
+/// A file that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    pub path: Utf8PathBuf,
+    pub line: u32,
+    pub message: String,
+}
+
+/// The files of one database.
+#[derive(Default)]
+pub struct Files {
+    inputs: Mutex<FxHashMap<(Utf8PathBuf, Edition), SourceFile>>,
+    /// Texts that were read for their hash and not yet asked for.
+    texts: Mutex<FxHashMap<Utf8PathBuf, (Arc<str>, [u8; 32])>>,
+    problems: Mutex<FxHashMap<Utf8PathBuf, Problem>>,
+    /// A file changed between two reads in this run.
+    raced: AtomicBool,
+}
+
+impl Files {
+    /// The input for `path`, made on first use.
+    pub fn file(&self, db: &dyn Db, path: &Utf8Path, edition: Edition) -> SourceFile {
+        let key = (path.to_owned(), edition);
+        if let Some(&file) = lock(&self.inputs).get(&key) {
+            return file;
+        }
+        let revision = self.read(path);
+        *lock(&self.inputs).entry(key).or_insert_with(|| SourceFile::new(db, path.to_owned(), edition, revision))
+    }
+
+    /// Problems met so far, sorted; missing files are none until someone insists on them.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut all: Vec<Problem> = lock(&self.problems).values().cloned().collect();
+        all.sort();
+        all
+    }
+
+    /// Whether a file changed while it was being read, since the last call.
+    pub fn take_raced(&self) -> bool {
+        self.raced.swap(false, Ordering::Relaxed)
+    }
+
+    /// The text with this hash. `None` if the file is gone or changed again.
+    pub(super) fn text(&self, path: &Utf8Path, hash: [u8; 32]) -> Option<Arc<str>> {
+        if let Some((text, of)) = lock(&self.texts).remove(path)
+            && of == hash
+        {
+            return Some(text);
+        }
+        match source::read(path) {
+            Ok(it) if it.hash == hash => Some(it.text.into()),
+            _ => {
+                self.raced.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    fn read(&self, path: &Utf8Path) -> Revision {
+        match source::read(path) {
+            Ok(it) => {
+                lock(&self.problems).remove(path);
+                lock(&self.texts).insert(path.to_owned(), (it.text.into(), it.hash));
+                Some(it.hash)
+            }
+            Err(error) => {
+                self.note(path, &error);
+                None
+            }
+        }
+    }
+
+    fn note(&self, path: &Utf8Path, error: &SourceError) {
+        if error.is_missing() {
+            lock(&self.problems).remove(path);
+            return;
+        }
+        let problem = Problem { path: path.to_owned(), line: error.line(), message: error.to_string() };
+        lock(&self.problems).insert(path.to_owned(), problem);
+    }
+}
+
+impl AnalysisDb {
+    /// Reads every known file again and tells salsa of those that differ. Returns how many did.
+    pub fn refresh(&mut self) -> usize {
+        let files = self.files.clone();
+        let known: Vec<SourceFile> = lock(&files.inputs).values().copied().collect();
+        let mut changed = 0;
+        for file in known {
+            let path = file.path(self).clone();
+            let revision = files.read(&path);
+            // An equal value would still start a new revision.
+            if revision != file.revision(self) {
+                file.set_revision(self).to(revision);
+                changed += 1;
+            }
+        }
+        changed
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

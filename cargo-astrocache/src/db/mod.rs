@@ -1,0 +1,107 @@
+//! The salsa database: source files as inputs, and the queries per file.
+//!
+//! A file's *content hash* is the input; its text is fetched when facts are asked for. [`items`] is the firewall: an
+//! edit inside a body gives new [`facts`] and equal items, so nothing that only resolves names runs again.
+
+mod files;
+mod query_log;
+
+pub use files::{Files, Problem};
+pub use query_log::QueryLog;
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use crate::{
+    project::{CrateId, Edition, Project},
+    syntax::{self, FileFacts, FileItems},
+};
+
+/// What a file holds: blake3 of its bytes, or `None` if it cannot be read.
+pub type Revision = Option<[u8; 32]>;
+
+/// A path that a crate reads, or would read if there were a file.
+#[salsa::input(debug)]
+pub struct SourceFile {
+    #[returns(ref)]
+    pub path: Utf8PathBuf,
+    #[returns(copy)]
+    pub edition: Edition,
+    #[returns(copy)]
+    pub revision: Revision,
+}
+
+/// The project, as one input.
+#[salsa::input(debug)]
+pub struct Workspace {
+    #[returns(ref)]
+    pub project: Arc<Project>,
+    /// The crates whose sources are read, sorted.
+    #[returns(ref)]
+    pub crates: Arc<[CrateId]>,
+}
+
+/// What queries need besides salsa: the files of this process.
+#[salsa::db]
+pub trait Db: salsa::Database {
+    fn files(&self) -> &Files;
+}
+
+/// The database of one process.
+#[salsa::db]
+#[derive(Clone)]
+pub struct AnalysisDb {
+    storage: salsa::Storage<Self>,
+    files: Arc<Files>,
+    log: QueryLog,
+}
+
+#[salsa::db]
+impl salsa::Database for AnalysisDb {}
+
+#[salsa::db]
+impl Db for AnalysisDb {
+    fn files(&self) -> &Files {
+        &self.files
+    }
+}
+
+impl Default for AnalysisDb {
+    fn default() -> AnalysisDb {
+        let log = QueryLog::default();
+        AnalysisDb { storage: salsa::Storage::new(Some(log.callback())), files: Arc::default(), log }
+    }
+}
+
+impl AnalysisDb {
+    /// Names and counts of the queries that ran since the last call.
+    pub fn executed(&self) -> std::collections::BTreeMap<String, usize> {
+        self.log.take(self)
+    }
+}
+
+/// Everything a file says. A file that cannot be read says nothing, and is a [`Problem`].
+#[salsa::tracked(returns(clone), no_eq)]
+pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<FileFacts> {
+    let Some(hash) = file.revision(db) else { return Arc::default() };
+    let Some(text) = db.files().text(file.path(db), hash) else { return Arc::default() };
+    let facts = syntax::facts(&text, parser_edition(file.edition(db)));
+    Arc::new(facts)
+}
+
+/// What other files can see of a file.
+#[salsa::tracked(returns(clone))]
+pub fn items(db: &dyn Db, file: SourceFile) -> Arc<FileItems> {
+    facts(db, file).items.clone()
+}
+
+/// The parser's name of an edition.
+pub fn parser_edition(edition: Edition) -> ra_ap_parser::Edition {
+    match edition {
+        Edition::E2015 => ra_ap_parser::Edition::Edition2015,
+        Edition::E2018 => ra_ap_parser::Edition::Edition2018,
+        Edition::E2021 => ra_ap_parser::Edition::Edition2021,
+        Edition::E2024 => ra_ap_parser::Edition::Edition2024,
+    }
+}

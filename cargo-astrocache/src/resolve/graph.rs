@@ -1,0 +1,208 @@
+//! What the mentions of each definition mean, a file at a time.
+
+use std::sync::Arc;
+
+use super::{
+    crate_map::declarations,
+    ids::{DefId, ModId, Ns, Res, Target},
+    index::{self, Index},
+    world::{Resolution, World},
+};
+use crate::{
+    db::{Db, Workspace, facts},
+    project::CrateId,
+    syntax::{Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, known},
+};
+
+/// All crates' declarations, and the look-ups made in them.
+#[salsa::tracked(returns(clone), no_eq)]
+pub fn resolver(db: &dyn Db, workspace: Workspace) -> Arc<World> {
+    let project = workspace.project(db).clone();
+    let mut maps = vec![None; project.crates.len()];
+    for &krate in workspace.crates(db).iter() {
+        maps[krate.0 as usize] = Some(declarations(db, workspace, krate));
+    }
+    Arc::new(World::new(project, maps))
+}
+
+/// See [`Index`].
+#[salsa::tracked(returns(clone), no_eq)]
+pub fn tables(db: &dyn Db, workspace: Workspace) -> Arc<Index> {
+    Arc::new(Index::new(&resolver(db, workspace)))
+}
+
+/// The facts of a unit: of its file, or of an expansion in it.
+pub fn unit_facts<'f>(facts: &'f FileFacts, expansion: &[u32]) -> &'f FileFacts {
+    expansion.iter().fold(facts, |facts, &at| &facts.expansions[at as usize])
+}
+
+/// The resolved mentions of one unit, by definition.
+#[derive(Debug, Default)]
+pub struct Graph {
+    pub defs: Vec<Box<[Use]>>,
+}
+
+/// A mention and its meaning.
+#[derive(Debug, Clone)]
+pub struct Use {
+    pub kind: MentionKind,
+    pub header: bool,
+    /// The module or block it stands in.
+    pub module: ModId,
+    pub path: Box<[Name]>,
+    pub meaning: Meaning,
+}
+
+/// What a path stands for, with the context of its definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// Definitions, modules, names of std; see [`Resolution`].
+    Path(Resolution),
+    /// `Self` of an impl or type, or the same followed by associated items: the analyzed types it may be.
+    SelfType(Vec<DefId>),
+    /// A type parameter, `Self` in a trait, `<..>`: nothing is known of the type.
+    Open { projection: bool },
+    /// A method or pasted name: no path.
+    Name,
+}
+
+/// Resolves every mention of a unit.
+#[salsa::tracked(returns(clone), no_eq)]
+pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc<Graph> {
+    let map = declarations(db, workspace, krate);
+    let world = resolver(db, workspace);
+    let it = &map.units[unit as usize];
+    let facts = facts(db, it.file);
+    let facts = unit_facts(&facts, &it.expansion);
+    let defs = it.items.def_ids().map(|idx| {
+        let id = DefId { krate, unit, def: idx.0 };
+        let Some(body) = facts.bodies.get(idx.0 as usize) else { return Box::default() };
+        let context = Context::new(&world, id, it.items.def(idx));
+        body.mentions.iter().map(|mention| context.resolve(body, mention)).collect()
+    });
+    Arc::new(Graph { defs: defs.collect() })
+}
+
+/// What surrounds a definition's mentions.
+struct Context<'w> {
+    world: &'w World,
+    id: DefId,
+    def: &'w Def,
+    parent: Option<(DefId, &'w Def)>,
+}
+
+impl<'w> Context<'w> {
+    fn new(world: &'w World, id: DefId, def: &'w Def) -> Context<'w> {
+        let parent = def.parent.map(|parent| DefId { def: parent.0, ..id });
+        let parent = parent.and_then(|parent| Some((parent, world.def(parent)?)));
+        Context { world, id, def, parent }
+    }
+
+    fn resolve(&self, body: &DefBody, mention: &Mention) -> Use {
+        let path = body.path(mention);
+        let module = match self.world.map(self.id.krate) {
+            Some(map) => map.module_of(self.id.unit, mention.scope),
+            None => ModId { krate: self.id.krate, module: 0 },
+        };
+        let meaning = self.meaning(mention.kind, module, path);
+        Use { kind: mention.kind, header: mention.header, module, path: path.into(), meaning }
+    }
+
+    fn meaning(&self, kind: MentionKind, module: ModId, path: &[Name]) -> Meaning {
+        match kind {
+            MentionKind::Method | MentionKind::TokenArg | MentionKind::Quoted | MentionKind::QuotedMethod => {
+                return Meaning::Name;
+            }
+            MentionKind::Macro | MentionKind::Derive | MentionKind::Attribute => {
+                return Meaning::Path(self.world.resolve(module, path, Ns::Macro));
+            }
+            _ => {}
+        }
+        match path[0] {
+            known::SELF_TYPE => self.self_type(path),
+            known::ANY_TYPE | known::WILDCARD => Meaning::Open { projection: true },
+            head if self.is_param(head) => Meaning::Open { projection: path.len() > 2 },
+            _ => Meaning::Path(self.world_path(kind, module, path)),
+        }
+    }
+
+    fn is_param(&self, name: Name) -> bool {
+        self.def.generics.contains(&name) || self.parent.is_some_and(|(_, parent)| parent.generics.contains(&name))
+    }
+
+    fn self_type(&self, path: &[Name]) -> Meaning {
+        let open = Meaning::Open { projection: path.len() > 2 };
+        let (holder, def) = self.parent.unwrap_or((self.id, self.def));
+        match &def.data {
+            DefData::Impl(header) => {
+                let Some(module) = self.world.module_of(holder) else { return open };
+                let heads = match &header.head {
+                    Head::Path(head) if def.generics.contains(&head[0]) => return open,
+                    Head::Path(head) => index::types(self.world, module, head),
+                    _ => return open,
+                };
+                if heads.is_empty() { open } else { Meaning::SelfType(heads) }
+            }
+            _ => match def.kind {
+                DefKind::Struct | DefKind::Enum | DefKind::Union => Meaning::SelfType(vec![holder]),
+                _ => open,
+            },
+        }
+    }
+
+    fn world_path(&self, kind: MentionKind, module: ModId, path: &[Name]) -> Resolution {
+        let spaces: &[Ns] = match kind {
+            MentionKind::Value => &[Ns::Value],
+            MentionKind::Bound | MentionKind::Object => &[Ns::Type],
+            // A const argument looks like a type, a struct pattern like a value.
+            MentionKind::Type => &[Ns::Type, Ns::Value],
+            MentionKind::Pattern => &[Ns::Value, Ns::Type],
+            _ => &[Ns::Value, Ns::Type, Ns::Macro],
+        };
+        let every = matches!(kind, MentionKind::Token | MentionKind::AttributePath | MentionKind::Pattern);
+        let mut best = Resolution { unresolved: Some(0), ..Resolution::default() };
+        for &ns in spaces {
+            let found = self.world.resolve(module, path, ns);
+            merge(&mut best, found);
+            if !every && best.unresolved.is_none() {
+                break;
+            }
+        }
+        if kind == MentionKind::Pattern && path.len() == 1 {
+            best.targets.retain(|target| self.can_match(target));
+        }
+        best
+    }
+
+    /// What a bare identifier in a pattern can be besides a new name.
+    fn can_match(&self, target: &Target) -> bool {
+        match target.res {
+            Res::Def(id) => self.world.def(id).is_some_and(|def| !matches!(def.kind, DefKind::Fn | DefKind::Trait)),
+            Res::External(_) => true,
+            Res::Mod(_) => false,
+        }
+    }
+}
+
+/// Keeps the meaning that got further; joins those that got all the way.
+fn merge(best: &mut Resolution, found: Resolution) {
+    match (best.unresolved, found.unresolved) {
+        (Some(_), None) => *best = found,
+        (Some(a), Some(b)) if b > a => *best = found,
+        (None, None) => {
+            if best.assoc_from.is_none() && found.assoc_from.is_some() {
+                return;
+            }
+            if best.assoc_from.is_some() && found.assoc_from.is_none() {
+                best.assoc_from = None;
+                best.targets.clear();
+            }
+            for target in found.targets {
+                if !best.targets.contains(&target) {
+                    best.targets.push(target);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,295 @@
+//! Tables over all crates: impls by type and by trait, items of traits, definitions by name.
+//!
+//! Every list is in crate, file and source order.
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    ids::{DefId, ModId, Ns, Res},
+    world::World,
+};
+use crate::syntax::{Def, DefData, DefKind, Head, ImplHeader, Name, Path};
+
+/// Number of an impl in [`Index::impls`].
+pub type ImplIdx = u32;
+
+/// See the module.
+#[derive(Default)]
+pub struct Index {
+    pub impls: Vec<ImplEntry>,
+    /// Impls whose self type's head is this type or, for `dyn Tr`, trait.
+    pub by_head: FxHashMap<DefId, Vec<ImplIdx>>,
+    pub by_trait: FxHashMap<DefId, Vec<ImplIdx>>,
+    /// Trait impls that this type makes live without being their head.
+    pub by_mention: FxHashMap<DefId, Vec<ImplIdx>>,
+    /// Impls of un-analyzed traits whose header names nothing analyzed.
+    pub unconditional: Vec<ImplIdx>,
+    pub impl_of: FxHashMap<DefId, ImplIdx>,
+    /// Items of inherent impls: the type (`None` if it cannot be told) and the item.
+    pub inherent: FxHashMap<Name, Vec<(Option<DefId>, DefId)>>,
+    /// Definitions inside impls and traits.
+    pub children: FxHashMap<DefId, Vec<DefId>>,
+    /// Analyzed traits that have an item of this name.
+    pub traits_with: FxHashMap<Name, Vec<DefId>>,
+    pub supertraits: FxHashMap<DefId, Vec<DefId>>,
+    /// Free-standing definitions, for names that cannot be resolved.
+    pub by_name: FxHashMap<Name, Vec<DefId>>,
+    /// Macro sites that may hold impls, by the types and traits in their headers and arguments.
+    pub sites_by_type: FxHashMap<DefId, Vec<DefId>>,
+    /// Items with a link name, by it.
+    pub linked: FxHashMap<Name, Vec<DefId>>,
+    /// `#[global_allocator]`, `#[panic_handler]`.
+    pub lang: Vec<DefId>,
+}
+
+/// One `impl` block.
+#[derive(Debug, Clone)]
+pub struct ImplEntry {
+    pub id: DefId,
+    pub trait_: TraitRef,
+    pub heads: Vec<DefId>,
+    /// The head is a parameter, un-analyzed or unknown.
+    pub open_head: bool,
+    /// The head is a parameter of the impl: a blanket impl.
+    pub blanket: bool,
+    /// Where the head is open: the types, else traits, one of which must be live.
+    pub deciding: Vec<DefId>,
+    /// Covers part of the type, or is there under a condition.
+    pub partial: bool,
+}
+
+/// The trait of an impl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TraitRef {
+    Inherent,
+    /// Analyzed traits, or macro sites that may provide it.
+    Analyzed(Vec<DefId>),
+    /// Of std, or not found.
+    External,
+}
+
+impl Index {
+    pub fn new(world: &World) -> Index {
+        let mut index = Index::default();
+        for map in world.crates() {
+            for id in map.def_ids() {
+                index.add(world, id, map.def(id));
+            }
+        }
+        index.add_inherent(world);
+        index
+    }
+
+    pub fn items_of(&self, parent: DefId) -> &[DefId] {
+        self.children.get(&parent).map_or(&[], |items| items.as_slice())
+    }
+
+    pub fn impls_of_head(&self, head: DefId) -> impl Iterator<Item = &ImplEntry> {
+        self.by_head.get(&head).into_iter().flatten().map(|&idx| &self.impls[idx as usize])
+    }
+
+    /// The trait and everything it requires.
+    pub fn with_supertraits(&self, trait_: DefId) -> Vec<DefId> {
+        let mut out = vec![trait_];
+        let mut at = 0;
+        while at < out.len() {
+            for &above in self.supertraits.get(&out[at]).into_iter().flatten() {
+                if !out.contains(&above) {
+                    out.push(above);
+                }
+            }
+            at += 1;
+        }
+        out
+    }
+
+    fn add(&mut self, world: &World, id: DefId, def: &Def) {
+        if let Some(parent) = def.parent {
+            let parent = DefId { def: parent.0, ..id };
+            self.children.entry(parent).or_default().push(id);
+            let in_trait = world.def(parent).is_some_and(|it| it.kind == DefKind::Trait);
+            if in_trait {
+                self.traits_with.entry(def.name).or_default().push(parent);
+            }
+        } else if !matches!(def.kind, DefKind::Impl | DefKind::MacroSite | DefKind::Other) {
+            self.by_name.entry(def.name).or_default().push(id);
+        }
+        if def.flags.lang {
+            self.lang.push(id);
+        }
+        let Some(module) = world.module_of(id) else { return };
+        match &def.data {
+            DefData::Linked(name) if !def.flags.foreign => self.linked.entry(*name).or_default().push(id),
+            DefData::Impl(header) => self.add_impl(world, id, def, module, header),
+            DefData::Trait(bounds) => {
+                let all = bounds.iter().flat_map(|path| analyzed(world, module, path, DefKind::Trait));
+                self.supertraits.insert(id, all.collect());
+            }
+            DefData::Site(_) => self.add_site(world, id, module),
+            _ => {}
+        }
+    }
+
+    fn add_impl(&mut self, world: &World, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
+        let number = self.impls.len() as u32;
+        let trait_ = match &header.trait_ {
+            None => TraitRef::Inherent,
+            Some(path) => match trait_targets(world, module, path) {
+                found if found.is_empty() => TraitRef::External,
+                found => TraitRef::Analyzed(found),
+            },
+        };
+        let (heads, blanket) = match &header.head {
+            Head::Path(path) if is_param(def, path) => (Vec::new(), true),
+            Head::Path(path) => (types(world, module, path), false),
+            Head::Dyn(path) => (trait_targets(world, module, path), false),
+            Head::Other => (Vec::new(), false),
+        };
+        for &head in &heads {
+            self.by_head.entry(head).or_default().push(number);
+        }
+        if let TraitRef::Analyzed(traits) = &trait_ {
+            for &it in traits {
+                self.by_trait.entry(it).or_default().push(number);
+            }
+        }
+        let open_head = heads.is_empty();
+        let deciding = match trait_ {
+            TraitRef::Inherent => Vec::new(),
+            _ if open_head => deciding(world, module, header, &trait_),
+            _ => Vec::new(),
+        };
+        for &it in &deciding {
+            self.by_mention.entry(it).or_default().push(number);
+        }
+        if open_head && deciding.is_empty() && trait_ == TraitRef::External {
+            self.unconditional.push(number);
+        }
+        self.impl_of.insert(id, number);
+        let partial = header.partial || def.cfg != 0;
+        self.impls.push(ImplEntry { id, trait_, heads, open_head, blanket, deciding, partial });
+    }
+
+    /// Once all impls are known.
+    fn add_inherent(&mut self, world: &World) {
+        for it in self.impls.iter().filter(|it| it.trait_ == TraitRef::Inherent) {
+            for &item in self.children.get(&it.id).into_iter().flatten() {
+                let Some(def) = world.def(item) else { continue };
+                let list = self.inherent.entry(def.name).or_default();
+                list.extend(it.heads.iter().map(|&head| (Some(head), item)));
+                if it.open_head {
+                    list.push((None, item));
+                }
+            }
+        }
+    }
+
+    /// A site that may hold impls is found by every type and trait that its headers or arguments name.
+    fn add_site(&mut self, world: &World, id: DefId, module: ModId) {
+        let Some(DefData::Site(facts)) = world.def(id).map(|def| &def.data) else { return };
+        let provides = world.provides(id);
+        let macros: Vec<(DefId, &Def)> =
+            provides.macros.iter().filter_map(|&mac| Some((mac, world.def(mac)?))).collect();
+        let tokens = |def: &Def| match &def.data {
+            DefData::Macro(mac) => mac.tokens.clone(),
+            _ => Default::default(),
+        };
+        let unknown = macros.is_empty();
+        let has_impl = unknown || facts.tokens.has_impl || macros.iter().any(|(_, def)| tokens(def).has_impl);
+        if !has_impl {
+            return;
+        }
+        let mut found = Vec::new();
+        for &name in facts.idents.iter().chain(&facts.tokens.impls) {
+            found.extend(named_types(world, module, name));
+        }
+        for (mac, def) in macros {
+            let home = world.module_of(mac).unwrap_or(module);
+            for name in tokens(def).impls {
+                found.extend(named_types(world, home, name));
+                found.extend(named_types(world, module, name));
+            }
+        }
+        found.sort();
+        found.dedup();
+        for it in found {
+            self.sites_by_type.entry(it).or_default().push(id);
+        }
+    }
+}
+
+/// R7 where the head decides nothing: the types in the self type do, else those in the header, else, for an un-analyzed
+/// trait, the traits in the header.
+fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef) -> Vec<DefId> {
+    let all = |paths: &[Path]| -> Vec<DefId> { paths.iter().flat_map(|path| types(world, module, path)).collect() };
+    let mut out = all(&header.self_types);
+    if out.is_empty() {
+        out = all(&header.header_types);
+    }
+    if out.is_empty() && *trait_ == TraitRef::External {
+        let paths = header.self_types.iter().chain(&header.header_types);
+        out = paths.flat_map(|path| analyzed(world, module, path, DefKind::Trait)).collect();
+    }
+    out.sort();
+    out.dedup();
+    out
+}
+
+fn is_param(def: &Def, path: &[Name]) -> bool {
+    matches!(path, [name, ..] if def.generics.contains(name))
+}
+
+/// Types and traits that a bare name means.
+fn named_types(world: &World, module: ModId, name: Name) -> Vec<DefId> {
+    let mut out = types(world, module, &[name]);
+    out.extend(analyzed(world, module, &[name], DefKind::Trait));
+    out
+}
+
+/// The analyzed types that a path means, aliases followed.
+pub fn types(world: &World, module: ModId, path: &[Name]) -> Vec<DefId> {
+    let mut out = Vec::new();
+    push_types(world, module, path, &mut out, 0);
+    out
+}
+
+fn push_types(world: &World, module: ModId, path: &[Name], out: &mut Vec<DefId>, depth: usize) {
+    if depth > 16 {
+        return;
+    }
+    let resolution = world.resolve(module, path, Ns::Type);
+    if resolution.unresolved.is_some() {
+        return;
+    }
+    for target in resolution.targets {
+        let Res::Def(id) = target.res else { continue };
+        let Some(def) = world.def(id) else { continue };
+        match (&def.kind, &def.data) {
+            (DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::MacroSite, _) if !out.contains(&id) => out.push(id),
+            (DefKind::TypeAlias, DefData::Alias(Head::Path(inner))) => {
+                if let Some(home) = world.module_of(id) {
+                    push_types(world, home, inner, out, depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The trait of an impl header, or the macro site that may provide it.
+fn trait_targets(world: &World, module: ModId, path: &[Name]) -> Vec<DefId> {
+    let mut out = analyzed(world, module, path, DefKind::Trait);
+    out.extend(analyzed(world, module, path, DefKind::MacroSite));
+    out
+}
+
+fn analyzed(world: &World, module: ModId, path: &[Name], kind: DefKind) -> Vec<DefId> {
+    let resolution = world.resolve(module, path, Ns::Type);
+    let targets = resolution.targets.into_iter().filter(|_| resolution.unresolved.is_none());
+    targets
+        .filter_map(|target| match target.res {
+            Res::Def(id) if world.def(id).is_some_and(|def| def.kind == kind) => Some(id),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,14 @@
+//! Per-crate queries: what each module declares, and what a path means.
+
+mod crate_map;
+mod graph;
+mod ids;
+mod index;
+mod prelude;
+mod world;
+
+pub use crate_map::{CrateMap, Entry, Module, Unit, declarations, mix};
+pub use graph::{Graph, Meaning, Use, resolver, tables, unit_facts, uses};
+pub use ids::{DefId, ModId, Ns, Res, Target};
+pub use index::{ImplEntry, Index, TraitRef, types};
+pub use world::{Provides, Resolution, World};
