@@ -1,61 +1,474 @@
-//! The cached call.
+//! The cached call: look up, else compute and store.
+//!
+//! A hit is checked bytes that decode. A miss runs the function, whose panic passes through and stores nothing, and whose
+//! result is returned as it is, whatever becomes of storing it.
 
-use crate::codec::CacheValue;
-use crate::key::KeyBuilder;
-use crate::site::Site;
+use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use crate::codec::{CODEC_ID, CacheValue};
+use crate::flight::{self, Join, PATIENCE};
+use crate::hot::Hot;
+use crate::key::{Key, KeyBuilder, NoKey};
+use crate::modes::{self, Level, Mode, Modes};
+use crate::notice::{self, Hex};
+use crate::record::{self, Header, Image};
+use crate::site::{Notice, Site};
+use crate::store::{self, Event, Found, LiveStore, Scope};
+use crate::task;
+
+/// Values from this size on are read and written off the executor by async calls.
+const LARGE: u64 = 64 << 10;
 
 /// A plain cached function.
-pub fn call<V: CacheValue, F: FnOnce() -> V>(_site: &'static Site, key: KeyBuilder, f: F) -> V {
-    let _key = key.finish::<F>();
-    f()
+pub fn call<V: CacheValue, F: FnOnce() -> V>(site: &'static Site, key: KeyBuilder, f: F) -> V {
+    cached(
+        site,
+        key.finish::<F>(),
+        f,
+        |value| value,
+        |value| Some(value),
+    )
 }
 
 /// A cached function that returns `Result`: only `Ok` is stored.
 pub fn call_result<T: CacheValue, E, F: FnOnce() -> Result<T, E>>(
-    _site: &'static Site,
+    site: &'static Site,
     key: KeyBuilder,
     f: F,
 ) -> Result<T, E> {
-    let _key = key.finish::<F>();
-    f()
+    cached(site, key.finish::<F>(), f, Ok, |result| {
+        result.as_ref().ok()
+    })
 }
 
 /// A cached function that returns `Option`: only `Some` is stored.
 pub fn call_option<T: CacheValue, F: FnOnce() -> Option<T>>(
-    _site: &'static Site,
+    site: &'static Site,
     key: KeyBuilder,
     f: F,
 ) -> Option<T> {
-    let _key = key.finish::<F>();
-    f()
+    cached(site, key.finish::<F>(), f, Some, Option::as_ref)
 }
 
 /// An async cached function.
 pub async fn call_async<V: CacheValue, F: Future<Output = V>>(
-    _site: &'static Site,
+    site: &'static Site,
     key: KeyBuilder,
     f: F,
 ) -> V {
-    let _key = key.finish::<F>();
-    f.await
+    cached_async(
+        site,
+        key.finish::<F>(),
+        f,
+        |value| value,
+        |value| Some(value),
+    )
+    .await
 }
 
-/// An async cached function that returns `Result`.
+/// An async cached function that returns `Result`: only `Ok` is stored.
 pub async fn call_async_result<T: CacheValue, E, F: Future<Output = Result<T, E>>>(
-    _site: &'static Site,
+    site: &'static Site,
     key: KeyBuilder,
     f: F,
 ) -> Result<T, E> {
-    let _key = key.finish::<F>();
-    f.await
+    cached_async(site, key.finish::<F>(), f, Ok, |result| {
+        result.as_ref().ok()
+    })
+    .await
 }
 
-/// An async cached function that returns `Option`.
+/// An async cached function that returns `Option`: only `Some` is stored.
 pub async fn call_async_option<T: CacheValue, F: Future<Output = Option<T>>>(
-    _site: &'static Site,
+    site: &'static Site,
     key: KeyBuilder,
     f: F,
 ) -> Option<T> {
-    let _key = key.finish::<F>();
-    f.await
+    cached_async(site, key.finish::<F>(), f, Some, Option::as_ref).await
 }
+
+fn cached<R, V: CacheValue>(
+    site: &'static Site,
+    key: Result<Key, NoKey>,
+    f: impl FnOnce() -> R,
+    wrap: impl Fn(V) -> R,
+    peek: impl Fn(&R) -> Option<&V>,
+) -> R {
+    let Some(call) = Call::begin(site, key) else {
+        return f();
+    };
+    match call.usable::<V>(call.look()) {
+        Usable::Hit(value) => return wrap(value),
+        Usable::Verify(image) => {
+            let result = flight::computing(f);
+            call.compare(&image, peek(&result));
+            return result;
+        }
+        Usable::Miss => {}
+    }
+    let mut lead = None;
+    match flight::join(call.key) {
+        Join::Lead(leading) => lead = Some(leading),
+        Join::Follow(_) if flight::is_computing() => {}
+        Join::Follow(flight) => {
+            flight.wait(PATIENCE);
+            if let Usable::Hit(value) = call.usable_now::<V>(call.look()) {
+                return wrap(value);
+            }
+        }
+    }
+    // Whoever led between our look and our joining has stored the value by now.
+    if lead.is_some()
+        && let Usable::Hit(value) = call.usable_now::<V>(call.hot())
+    {
+        return wrap(value);
+    }
+    call.missed();
+    let start = Instant::now();
+    let result = flight::computing(f);
+    let cost_ns = start.elapsed().as_nanos() as u64;
+    if let Some(record) = call.record(peek(&result), cost_ns) {
+        call.put(record);
+    }
+    drop(lead);
+    result
+}
+
+async fn cached_async<R, V: CacheValue>(
+    site: &'static Site,
+    key: Result<Key, NoKey>,
+    f: impl Future<Output = R>,
+    wrap: impl Fn(V) -> R,
+    peek: impl Fn(&R) -> Option<&V>,
+) -> R {
+    let Some(call) = Call::begin(site, key) else {
+        return f.await;
+    };
+    match call.usable::<V>(call.look_async().await) {
+        Usable::Hit(value) => return wrap(value),
+        Usable::Verify(image) => {
+            let result = f.await;
+            call.compare(&image, peek(&result));
+            return result;
+        }
+        Usable::Miss => {}
+    }
+    let mut lead = None;
+    match flight::join(call.key) {
+        Join::Lead(leading) => lead = Some(leading),
+        Join::Follow(flight) => {
+            flight.landing(PATIENCE).await;
+            if let Usable::Hit(value) = call.usable_now::<V>(call.look_async().await) {
+                return wrap(value);
+            }
+        }
+    }
+    if lead.is_some()
+        && let Usable::Hit(value) = call.usable_now::<V>(call.hot())
+    {
+        return wrap(value);
+    }
+    call.missed();
+    let start = Instant::now();
+    let result = f.await;
+    let cost_ns = start.elapsed().as_nanos() as u64;
+    if let Some(record) = call.record(peek(&result), cost_ns) {
+        if record.len() as u64 >= LARGE {
+            task::blocking(move || call.put(record)).await;
+        } else {
+            call.put(record);
+        }
+    }
+    drop(lead);
+    result
+}
+
+/// What became of a lookup.
+enum Usable<V> {
+    Hit(V),
+    /// A hit that was chosen to be verified.
+    Verify(Arc<Image>),
+    Miss,
+}
+
+/// One call that has a key.
+#[derive(Clone, Copy)]
+struct Call {
+    site: &'static Site,
+    key: Key,
+    modes: &'static Modes,
+    store: Option<&'static Arc<LiveStore>>,
+    start: Instant,
+}
+
+impl Call {
+    /// `None` if this call runs uncached.
+    fn begin(site: &'static Site, key: Result<Key, NoKey>) -> Option<Call> {
+        let modes = modes::get();
+        if modes.mode == Mode::Off {
+            return None;
+        }
+        match key {
+            Ok(key) => {
+                FLUSH_AT_EXIT.with(|_| {});
+                let store = site.state.store(site);
+                Some(Call {
+                    site,
+                    key,
+                    modes,
+                    store,
+                    start: Instant::now(),
+                })
+            }
+            Err(why) => {
+                uncached(site, modes, &why);
+                None
+            }
+        }
+    }
+
+    fn scope(&self) -> Scope<'static> {
+        match self.site.options.max_entries {
+            None => Scope::Shared,
+            Some(_) => Scope::Function(self.site.path),
+        }
+    }
+
+    fn hot(&self) -> Option<Arc<Image>> {
+        hot().get(&self.key).filter(|image| self.is_fresh(image))
+    }
+
+    fn look(&self) -> Option<Arc<Image>> {
+        self.hot().or_else(|| match self.find()? {
+            Found::Value(image) => self.found(image),
+            Found::File(file) => {
+                self.found(file.read(&self.key, self.modes.mode != Mode::ReadOnly)?)
+            }
+        })
+    }
+
+    async fn look_async(&self) -> Option<Arc<Image>> {
+        if let Some(image) = self.hot() {
+            return Some(image);
+        }
+        let (key, touch) = (self.key, self.modes.mode != Mode::ReadOnly);
+        match self.find()? {
+            Found::Value(image) => self.found(image),
+            Found::File(file) if file.len < LARGE => self.found(file.read(&key, touch)?),
+            Found::File(file) => self.found(task::blocking(move || file.read(&key, touch)).await??),
+        }
+    }
+
+    fn find(&self) -> Option<Found> {
+        match self.modes.mode {
+            Mode::On | Mode::ReadOnly => self.store?.find(&self.key, self.scope()),
+            Mode::Off | Mode::Refresh => None,
+        }
+    }
+
+    /// A value from disk becomes a hot one.
+    fn found(&self, image: Image) -> Option<Arc<Image>> {
+        if !self.is_fresh(&image) {
+            return None;
+        }
+        let image = Arc::new(image);
+        hot().insert(self.key, Arc::clone(&image));
+        if self.modes.mode == Mode::On
+            && let Some(store) = self.store
+        {
+            store.journal.note(&Event::Hit {
+                key: self.key,
+                at_ms: store::now_ms(),
+            });
+        }
+        Some(image)
+    }
+
+    /// Within its time to live. An entry from the future says that a clock jumped: its age is unknown.
+    fn is_fresh(&self, image: &Image) -> bool {
+        let Some(ttl) = self.site.options.ttl_secs else {
+            return true;
+        };
+        store::now_ms()
+            .checked_sub(image.created_ms)
+            .is_some_and(|age| age < ttl.saturating_mul(1000))
+    }
+
+    fn usable<V: CacheValue>(&self, image: Option<Arc<Image>>) -> Usable<V> {
+        match image {
+            Some(image) if self.modes.verify > 0 && chosen(self.modes.verify) => {
+                Usable::Verify(image)
+            }
+            image => self.usable_now(image),
+        }
+    }
+
+    fn usable_now<V: CacheValue>(&self, image: Option<Arc<Image>>) -> Usable<V> {
+        let Some(image) = image else {
+            return Usable::Miss;
+        };
+        match V::__decode(image.value()) {
+            Some(value) => {
+                self.site.state.count_hit(image.cost_ns);
+                self.trace("hit");
+                Usable::Hit(value)
+            }
+            None => {
+                hot().remove(&self.key);
+                Usable::Miss
+            }
+        }
+    }
+
+    fn missed(&self) {
+        self.site.state.count_miss();
+        self.trace("miss");
+    }
+
+    /// The record to store; `None` for a value that must not be, or can't be.
+    fn record<V: CacheValue>(&self, value: Option<&V>, cost_ns: u64) -> Option<Vec<u8>> {
+        match value?.__encode() {
+            Ok(bytes) => Some(record::write(&self.header(cost_ns), &bytes)),
+            Err(why) => {
+                if self.modes.log >= Level::Warn && self.site.state.first(Notice::Codec) {
+                    notice::line(format_args!(
+                        "`{}` is not cached: its value cannot be stored exactly: {why}",
+                        self.site.path
+                    ));
+                }
+                None
+            }
+        }
+    }
+
+    fn header(&self, cost_ns: u64) -> Header<'static> {
+        Header {
+            key: self.key,
+            function: self.site.path,
+            package: self.site.package,
+            fingerprint: self.site.fingerprint,
+            kind: self.site.kind,
+            codec: CODEC_ID,
+            created_ms: store::now_ms(),
+            cost_ns,
+            removed: false,
+        }
+    }
+
+    fn put(self, record: Vec<u8>) {
+        if self.modes.mode != Mode::ReadOnly
+            && let Some(store) = self.store
+        {
+            match store.put(&self.key, &record, self.scope()) {
+                Ok(()) => self.trace("stored"),
+                Err(error) => store.complain(&error),
+            }
+            self.enforce_max(store);
+        }
+        if let Some(image) = Image::of_verified(record) {
+            hot().insert(self.key, Arc::new(image));
+        }
+    }
+
+    /// Counts the function's entries now and then: a sixteenth too many does no harm.
+    fn enforce_max(&self, store: &LiveStore) {
+        if let Some(max) = self.site.options.max_entries
+            && self
+                .site
+                .state
+                .count_put()
+                .is_multiple_of((max / 16).max(1))
+        {
+            store.enforce_max(self.site.path, max);
+        }
+    }
+
+    /// Compares a hit with a new computation; a hit that differs is removed.
+    fn compare<V: CacheValue>(&self, image: &Image, value: Option<&V>) {
+        if value.is_some_and(|value| value.__agrees(image.value())) {
+            self.site.state.count_hit(0);
+            return self.trace("hit");
+        }
+        hot().remove(&self.key);
+        if self.modes.mode != Mode::ReadOnly
+            && let Some(store) = self.store
+            && let Err(error) = store.remove(&self.header(0), self.scope())
+        {
+            store.complain(&error);
+        }
+        self.missed();
+        if self.modes.log >= Level::Warn && self.site.state.first(Notice::Verify) {
+            notice::line(format_args!(
+                "`{}`: a stored value differs from a new computation (stored with fingerprint {}, now {}); \
+                 the entry is refused. Does the function read something that is not an argument?",
+                self.site.path,
+                Hex(&image.fingerprint),
+                Hex(&self.site.fingerprint)
+            ));
+        }
+    }
+
+    fn trace(&self, what: &str) {
+        if self.modes.log == Level::Trace {
+            trace(self.site, what, Some(&self.key), self.start);
+        }
+    }
+}
+
+fn trace(site: &Site, what: &str, key: Option<&Key>, start: Instant) {
+    let key = key.map_or("-".to_owned(), Key::to_string);
+    notice::line(format_args!(
+        "{what} {} fingerprint={} kind={} key={key} us={}",
+        site.path,
+        Hex(&site.fingerprint),
+        site.kind.as_str(),
+        start.elapsed().as_micros()
+    ));
+}
+
+/// Says why a call runs uncached: once, unless it was asked for.
+fn uncached(site: &Site, modes: &Modes, why: &NoKey) {
+    if modes.log == Level::Trace {
+        trace(site, "uncached", None, Instant::now());
+    }
+    let (notice, why) = match why {
+        NoKey::Bypass => return,
+        NoKey::NoFingerprint => (Notice::NoFingerprint, site.why),
+        NoKey::Refused(why) => (Notice::Key, why.as_str()),
+    };
+    if modes.log >= Level::Warn && site.state.first(notice) {
+        notice::line(format_args!("`{}` runs uncached: {why}", site.path));
+    }
+}
+
+fn hot() -> &'static Hot {
+    static HOT: OnceLock<Hot> = OnceLock::new();
+    HOT.get_or_init(Hot::new)
+}
+
+/// True for a random `share` of the times it is asked, in 2^-32.
+fn chosen(share: u32) -> bool {
+    thread_local!(static STATE: Cell<u64> = Cell::new(store::unique() | 1));
+    STATE.with(|state| {
+        // Marsaglia's xorshift64.
+        let mut x = state.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        state.set(x);
+        (x >> 32) as u32 <= share
+    })
+}
+
+/// Statistics are written when a thread that made calls ends: also the main thread, on return from `main` or `exit`.
+struct FlushAtExit;
+
+impl Drop for FlushAtExit {
+    fn drop(&mut self) {
+        store::flush_journals();
+    }
+}
+
+thread_local!(static FLUSH_AT_EXIT: FlushAtExit = const { FlushAtExit });

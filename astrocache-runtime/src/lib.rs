@@ -17,10 +17,20 @@
 
 mod call;
 mod codec;
+mod flight;
 mod func;
+mod hot;
 mod key;
+mod modes;
 mod notice;
+mod os;
+mod record;
 mod site;
+#[cfg(feature = "catalogue")]
+pub mod store;
+#[cfg(not(feature = "catalogue"))]
+mod store;
+mod task;
 
 pub use codec::CacheValue;
 pub use func::{Func, uncached};

@@ -1,7 +1,11 @@
 //! What the macro knows about one cached function: a static per call site. Data and once-flags only.
 
 use std::marker::PhantomData;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::store::{self, Counts, LiveStore};
 
 /// How much the site's fingerprint can be trusted to move with the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +72,10 @@ pub struct Site {
 pub struct SiteState {
     said: AtomicU32,
     puts: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    saved_ns: AtomicU64,
+    store: OnceLock<Option<Arc<LiveStore>>>,
 }
 
 impl SiteState {
@@ -76,6 +84,10 @@ impl SiteState {
         SiteState {
             said: AtomicU32::new(0),
             puts: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            saved_ns: AtomicU64::new(0),
+            store: OnceLock::new(),
         }
     }
 
@@ -83,6 +95,34 @@ impl SiteState {
     pub(crate) fn first(&self, notice: Notice) -> bool {
         let bit = 1 << notice as u32;
         self.said.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    pub(crate) fn count_hit(&self, saved_ns: u64) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        self.saved_ns.fetch_add(saved_ns, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_miss(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counts since they were last taken.
+    pub(crate) fn take_counts(&self) -> Counts {
+        Counts {
+            hits: self.hits.swap(0, Ordering::Relaxed),
+            misses: self.misses.swap(0, Ordering::Relaxed),
+            saved_ns: self.saved_ns.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    /// The store this site's values live in, found the first time it is asked.
+    pub(crate) fn store(&'static self, site: &'static Site) -> Option<&'static Arc<LiveStore>> {
+        let open = || {
+            let store = store::of_workspace(Path::new(site.workspace))?;
+            store.journal.watch(site);
+            Some(store)
+        };
+        self.store.get_or_init(open).as_ref()
     }
 
     /// Counts a put and returns how many there were before it.

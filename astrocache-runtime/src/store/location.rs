@@ -1,0 +1,156 @@
+//! Where a workspace's store is, and whether it may be used.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::notice::Hex;
+use crate::os;
+
+/// Folders of a store. Each must be a real folder, not a link out of it.
+const FOLDERS: [&str; 6] = ["files", "small", "limited", "temp", "journal", "catalogue"];
+
+/// The store of a workspace: under `base` if given, else in the user's cache directory. `None` if there is no such place.
+pub(crate) fn locate(base: Option<&Path>, workspace: &Path) -> Option<PathBuf> {
+    let base = match base {
+        Some(base) => base.to_owned(),
+        None => user_cache_dir(|name| std::env::var_os(name))?.join("astrocache"),
+    };
+    Some(base.join(label(workspace)))
+}
+
+/// A folder name for a workspace: readable, and unique by the path's hash.
+fn label(workspace: &Path) -> String {
+    let name = workspace.file_name().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = name.chars().map(plain).take(40).collect();
+    let hash = blake3::hash(workspace.as_os_str().as_encoded_bytes());
+    format!("{name}-{}", Hex(&hash.as_bytes()[..8]))
+}
+
+fn user_cache_dir(var: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        var(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    if cfg!(windows) {
+        return absolute("LOCALAPPDATA");
+    }
+    if cfg!(target_os = "macos") {
+        return absolute("HOME").map(|home| home.join("Library/Caches"));
+    }
+    absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+}
+
+/// Checks a store that exists: a real directory of ours, private, with real folders in it. `false` if there is none yet.
+pub(crate) fn check(root: &Path) -> io::Result<bool> {
+    let Some(metadata) = found(root)? else {
+        return Ok(false);
+    };
+    if !metadata.is_dir() {
+        return Err(io::Error::other("it is not a directory"));
+    }
+    os::check_owner(root, &metadata)?;
+    for folder in FOLDERS {
+        if found(&root.join(folder))?.is_some_and(|metadata| !metadata.is_dir()) {
+            return Err(io::Error::other(format!(
+                "`{folder}` in it is not a directory"
+            )));
+        }
+    }
+    Ok(true)
+}
+
+fn found(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the store's directory, private, with the tag that tells backup tools to pass it by.
+pub(crate) fn create(root: &Path) -> io::Result<()> {
+    os::create_private_dirs(root)?;
+    check(root)?;
+    let tag = root.join("CACHEDIR.TAG");
+    if !tag.exists() {
+        let text = "Signature: 8a477f597d28d172789f06886806bc55\n# A store of cargo-astrocache.\n";
+        // Only a courtesy: a store without the tag works.
+        let _ = fs::write(tag, text);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_workspace_has_a_readable_place_of_its_own() {
+        let base = Path::new("/base");
+        let a = locate(Some(base), Path::new("/home/me/my app")).unwrap();
+        let b = locate(Some(base), Path::new("/home/you/my app")).unwrap();
+        assert_ne!(a, b);
+        assert!(a.to_str().unwrap().starts_with("/base/my_app-"), "{a:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_cache_directory_follows_the_environment() {
+        let dir = |vars: &'static [(&str, &str)]| {
+            user_cache_dir(|name| {
+                vars.iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, value)| (*value).into())
+            })
+        };
+        assert_eq!(
+            dir(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]),
+            Some("/c".into())
+        );
+        assert_eq!(
+            dir(&[("XDG_CACHE_HOME", "relative"), ("HOME", "/h")]),
+            Some("/h/.cache".into())
+        );
+        assert_eq!(dir(&[]), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_store_is_private_and_links_are_refused() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        assert!(!check(&root).unwrap());
+        create(&root).unwrap();
+        assert_eq!(
+            fs::metadata(&root).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(check(&root).unwrap());
+        assert_eq!(
+            fs::metadata(&root).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+
+        let link = dir.path().join("link");
+        symlink(&root, &link).unwrap();
+        assert!(check(&link).is_err());
+        symlink(dir.path(), root.join("files")).unwrap();
+        assert_eq!(
+            check(&root).unwrap_err().to_string(),
+            "`files` in it is not a directory"
+        );
+        assert!(create(&root).is_err());
+    }
+}
