@@ -1,0 +1,186 @@
+//! The worklist: what is live, what live code asks for, and what is yet to be looked at.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Closure, Item, Rule};
+use crate::{
+    db::{Db, Workspace},
+    project::CrateId,
+    resolve::{DefId, Graph, Index, Meaning, ModId, Res, Use, World, resolver, tables, uses},
+    syntax::{Def, DefKind, MentionKind, Name},
+};
+
+/// One flood in progress.
+pub struct Flood<'a> {
+    pub db: &'a dyn Db,
+    pub workspace: Workspace,
+    pub world: Arc<World>,
+    pub index: Arc<Index>,
+    /// The root's crate: impls reached through a trait are taken from what it can see.
+    pub krate: CrateId,
+    /// Crates beyond that, opened by R8.
+    pub opened: BTreeSet<CrateId>,
+    pub root_is_test: bool,
+    pub live: FxHashMap<DefId, u32>,
+    pub demands: Demands,
+    pub out: Closure,
+    /// The item whose mentions are being read.
+    pub current: Option<u32>,
+    next: usize,
+    graphs: FxHashMap<(CrateId, u32), Arc<Graph>>,
+    pub scopes: FxHashMap<ModId, Arc<super::methods::InScope>>,
+    pub bounds: FxHashMap<DefId, Arc<[DefId]>>,
+    /// Macros by the modules they were called from.
+    pub expanded: FxHashSet<(DefId, ModId)>,
+    pub emitted: FxHashSet<(DefId, ModId)>,
+}
+
+/// What live code may call on whatever type or trait turns out to be live.
+#[derive(Default)]
+pub struct Demands {
+    /// `.m(..)`, by the crates that call it: inherent methods of live types they can see.
+    pub methods: FxHashMap<Name, BTreeSet<CrateId>>,
+    /// `<..>::f` on a type nobody can tell: inherent items of live types.
+    pub any_assoc: FxHashMap<Name, BTreeSet<CrateId>>,
+    /// `T::f`: items of live traits.
+    pub open_assoc: FxHashSet<Name>,
+    /// Items of particular traits.
+    pub trait_items: FxHashSet<(DefId, Name)>,
+    /// Traits behind `dyn` or `impl`, whose methods need no import; supertraits included.
+    pub objects: FxHashSet<DefId>,
+}
+
+impl<'a> Flood<'a> {
+    pub fn new(db: &'a dyn Db, workspace: Workspace, krate: CrateId) -> Flood<'a> {
+        Flood {
+            db,
+            workspace,
+            world: resolver(db, workspace),
+            index: tables(db, workspace),
+            krate,
+            opened: BTreeSet::new(),
+            root_is_test: false,
+            live: FxHashMap::default(),
+            demands: Demands::default(),
+            out: Closure::default(),
+            current: None,
+            next: 0,
+            graphs: FxHashMap::default(),
+            scopes: FxHashMap::default(),
+            bounds: FxHashMap::default(),
+            expanded: FxHashSet::default(),
+            emitted: FxHashSet::default(),
+        }
+    }
+
+    pub fn run(mut self, root: DefId) -> Closure {
+        self.root_is_test = self.world.is_test(root);
+        self.mark(root, Rule::Root);
+        self.mark_lang_items();
+        self.mark_unconditional_impls();
+        self.open_root(root);
+        while self.next < self.out.items.len() {
+            self.current = Some(self.next as u32);
+            let id = self.out.items[self.next].id;
+            self.next += 1;
+            self.visit(id);
+        }
+        self.out
+    }
+
+    /// Makes a definition live.
+    pub fn mark(&mut self, id: DefId, rule: Rule) {
+        if self.live.contains_key(&id) {
+            return;
+        }
+        self.live.insert(id, self.out.items.len() as u32);
+        self.out.items.push(Item { id, rule, via: self.current });
+    }
+
+    pub fn is_live(&self, id: DefId) -> bool {
+        self.live.contains_key(&id)
+    }
+
+    pub fn def(&self, id: DefId) -> Option<&Def> {
+        self.world.def(id)
+    }
+
+    /// Whether impls and types of a crate take part.
+    pub fn in_cone(&self, krate: CrateId) -> bool {
+        self.world.sees(self.krate, krate) || self.opened.iter().any(|&from| self.world.sees(from, krate))
+    }
+
+    fn visit(&mut self, id: DefId) {
+        let world = self.world.clone();
+        let Some(def) = world.def(id) else { return };
+        if let Some(parent) = def.parent {
+            self.mark(DefId { def: parent.0, ..id }, Rule::R7);
+        }
+        match def.kind {
+            DefKind::Struct | DefKind::Enum | DefKind::Union => self.type_is_live(id),
+            DefKind::Trait => self.trait_is_live(id),
+            // A site may be a type or a trait to whoever names what it provides.
+            DefKind::MacroSite => {
+                self.type_is_live(id);
+                self.trait_is_live(id);
+            }
+            DefKind::Impl => self.impl_is_live(id),
+            DefKind::Fn | DefKind::Static => self.foreign_item(id, def),
+            _ => {}
+        }
+        let uses = self.uses(id);
+        for it in uses.defs[id.def as usize].iter() {
+            self.apply(id, it);
+        }
+        if def.kind == DefKind::Static {
+            self.open_static(id);
+        }
+        self.member_arguments(id);
+    }
+
+    /// The resolved mentions of the file that holds `id`.
+    pub fn uses(&mut self, id: DefId) -> Arc<Graph> {
+        let (db, workspace) = (self.db, self.workspace);
+        self.graphs.entry((id.krate, id.unit)).or_insert_with(|| uses(db, workspace, id.krate, id.unit)).clone()
+    }
+
+    fn apply(&mut self, id: DefId, it: &Use) {
+        match it.kind {
+            MentionKind::Method => self.method(id, it.path[0], it.module),
+            MentionKind::Macro => self.macro_call(id, it),
+            MentionKind::Derive | MentionKind::Attribute => self.proc_macro_use(id, it),
+            MentionKind::AttributePath => self.attribute_path(id, it),
+            MentionKind::Quoted => self.out.quoted.push((it.path.clone(), false)),
+            MentionKind::QuotedMethod => self.out.quoted.push((it.path.clone(), true)),
+            // Only where a macro pastes it after `.` or `::`.
+            MentionKind::TokenArg => {}
+            MentionKind::Object => {
+                self.path(id, it);
+                self.object_traits(it);
+            }
+            MentionKind::Type => {
+                self.path(id, it);
+                self.bare_object(it);
+            }
+            _ => self.path(id, it),
+        }
+    }
+
+    /// The analyzed traits that a use resolves to.
+    pub fn traits_of(&self, it: &Use) -> Vec<DefId> {
+        let Meaning::Path(resolution) = &it.meaning else { return Vec::new() };
+        if resolution.unresolved.is_some() || resolution.assoc_from.is_some() {
+            return Vec::new();
+        }
+        resolution
+            .targets
+            .iter()
+            .filter_map(|target| match target.res {
+                Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) => Some(id),
+                _ => None,
+            })
+            .collect()
+    }
+}

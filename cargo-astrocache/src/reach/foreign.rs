@@ -1,0 +1,32 @@
+//! R14: symbols that cross `extern`, and items that run without being named.
+//!
+//! The linker joins a foreign declaration to whichever crate of the graph exports the symbol, so every item of that
+//! link name is live. The global allocator and the panic handler are called by code nobody writes.
+
+use super::{Rule, flood::Flood};
+use crate::{
+    resolve::DefId,
+    syntax::{Def, DefData},
+};
+
+impl Flood<'_> {
+    pub fn foreign_item(&mut self, _id: DefId, def: &Def) {
+        let DefData::Linked(name) = def.data else { return };
+        if !def.flags.foreign {
+            return;
+        }
+        let index = self.index.clone();
+        for &item in index.linked.get(&name).into_iter().flatten() {
+            self.mark(item, Rule::R14);
+        }
+    }
+
+    pub fn mark_lang_items(&mut self) {
+        let index = self.index.clone();
+        for &item in &index.lang {
+            if self.in_cone(item.krate) {
+                self.mark(item, Rule::R14);
+            }
+        }
+    }
+}

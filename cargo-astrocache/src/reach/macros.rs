@@ -1,0 +1,175 @@
+//! R9: `macro_rules!` and macro sites.
+//!
+//! A call makes the macro's definition live, and with it every name in its body. Those resolve where the macro is
+//! defined and, because `macro_rules!` is unhygienic for items, also where it is called; its methods see traits in scope
+//! at either. The arguments are mentions of the caller. A macro that pastes an argument after `.` or `::` makes the
+//! caller's argument identifiers method and associated names.
+//!
+//! What a call in item position defines is not known without expanding it: see `World::provides`.
+
+use super::{Rule, flood::Flood};
+use crate::{
+    resolve::{DefId, Meaning, ModId, Ns, Res, Use},
+    syntax::{DefData, MentionKind, known},
+};
+
+impl Flood<'_> {
+    pub fn macro_call(&mut self, id: DefId, it: &Use) {
+        let Meaning::Path(resolution) = &it.meaning else { return };
+        if let Some(at) = resolution.unresolved {
+            self.unresolved_macro(id, it, at);
+        }
+        for target in &resolution.targets {
+            if let Res::Def(def) = target.res {
+                self.call(def, it.module);
+            }
+        }
+    }
+
+    /// `def` is called from `module`.
+    fn call(&mut self, def: DefId, module: ModId) {
+        if matches!(self.def(def).map(|it| &it.data), Some(DefData::ProcMacro(_))) {
+            self.proc_macro(def, module);
+            return;
+        }
+        self.mark(def, Rule::R9);
+        self.expand(def, module);
+    }
+
+    /// The names of a macro's body, as the caller sees them.
+    fn expand(&mut self, mac: DefId, module: ModId) {
+        let is_macro = matches!(self.def(mac).map(|it| &it.data), Some(DefData::Macro(_)));
+        if !is_macro || !self.expanded.insert((mac, module)) {
+            return;
+        }
+        let current = self.current;
+        self.current = self.live.get(&mac).copied();
+        let graph = self.uses(mac);
+        for it in graph.defs[mac.def as usize].iter() {
+            match it.kind {
+                MentionKind::Method => self.method_at(mac, it, module),
+                MentionKind::Macro => self.nested_call(it, module),
+                MentionKind::Token if it.path[0] != known::DOLLAR_CRATE => self.token_at(mac, it, module),
+                _ => {}
+            }
+        }
+        self.current = current;
+    }
+
+    fn method_at(&mut self, mac: DefId, it: &Use, module: ModId) {
+        // The caller's crate decides which types have such a method.
+        let caller = DefId { krate: module.krate, ..mac };
+        if caller == mac {
+            self.method(mac, it.path[0], module);
+            return;
+        }
+        self.method_from(mac, it.path[0], module);
+    }
+
+    /// A method call of a macro body that was pasted into another crate.
+    fn method_from(&mut self, mac: DefId, name: crate::syntax::Name, module: ModId) {
+        let index = self.index.clone();
+        if self.demands.methods.entry(name).or_default().insert(module.krate) {
+            for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
+                if head.is_none_or(|head| self.is_live(head)) && self.world.sees(module.krate, item.krate) {
+                    self.mark(item, Rule::R5);
+                }
+            }
+        }
+        let in_scope = self.in_scope(module);
+        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
+            if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) {
+                self.demand(trait_, name, Rule::R5);
+            }
+        }
+        let _ = mac;
+    }
+
+    /// A macro called by a macro: found at either place, and pasted at the outer call.
+    fn nested_call(&mut self, it: &Use, module: ModId) {
+        let mut targets = match &it.meaning {
+            Meaning::Path(resolution) => resolution.targets.clone(),
+            _ => Vec::new(),
+        };
+        if it.path[0] != known::DOLLAR_CRATE {
+            targets.extend(self.world.resolve(module, &it.path, Ns::Macro).targets);
+        }
+        for target in targets {
+            if let Res::Def(def) = target.res {
+                self.call(def, module);
+            }
+        }
+    }
+
+    fn token_at(&mut self, mac: DefId, it: &Use, module: ModId) {
+        let world = self.world.clone();
+        if it.path[0] == known::SELF_TYPE || it.path[0] == known::ANY_TYPE || it.path[0] == known::WILDCARD {
+            return;
+        }
+        for ns in [Ns::Value, Ns::Type, Ns::Macro] {
+            let resolution = world.resolve(module, &it.path, ns);
+            if resolution.unresolved.is_some() {
+                continue;
+            }
+            for target in &resolution.targets {
+                match (target.res, resolution.assoc_from) {
+                    (Res::Def(def), Some(at)) => self.assoc(mac, def, &it.path[at..], module),
+                    (Res::Def(def), None) => self.mark(def, Rule::R9),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// A called macro pastes identifiers after `.` or `::`: every argument identifier of this definition may be one.
+    pub fn member_arguments(&mut self, id: DefId) {
+        let graph = self.uses(id);
+        let uses = &graph.defs[id.def as usize];
+        let pastes = uses.iter().any(|it| it.kind == MentionKind::Macro && self.pastes_members(it));
+        if !pastes {
+            return;
+        }
+        for it in uses.iter().filter(|it| it.kind == MentionKind::TokenArg) {
+            let name = it.path[0];
+            self.method(id, name, it.module);
+            self.any_assoc(name, id.krate);
+            self.open_item(id, name, it.module, true);
+            let known = [Ns::Value, Ns::Type].iter().any(|&ns| self.world.resolve(it.module, &[name], ns).unresolved.is_none());
+            if !known {
+                self.by_name(id, name, &[], it.module);
+            }
+        }
+    }
+
+    /// Whether the macro, or one it expands through, has `.$x` or `::$x`.
+    fn pastes_members(&self, it: &Use) -> bool {
+        let Meaning::Path(resolution) = &it.meaning else { return false };
+        let mut queue: Vec<DefId> = resolution.targets.iter().filter_map(|target| as_def(target.res)).collect();
+        let mut seen = Vec::new();
+        while let Some(def) = queue.pop() {
+            if seen.contains(&def) {
+                continue;
+            }
+            seen.push(def);
+            let Some(DefData::Macro(facts)) = self.def(def).map(|it| &it.data) else { continue };
+            if facts.member_args {
+                return true;
+            }
+            let home = self.world.module_of(def).unwrap_or(it.module);
+            for path in &facts.calls {
+                for module in [home, it.module] {
+                    let found = self.world.resolve(module, path, Ns::Macro).targets;
+                    queue.extend(found.iter().filter_map(|target| as_def(target.res)));
+                }
+            }
+        }
+        false
+    }
+}
+
+fn as_def(res: Res) -> Option<DefId> {
+    match res {
+        Res::Def(id) => Some(id),
+        _ => None,
+    }
+}

@@ -1,0 +1,165 @@
+//! R1-R4: what a path makes live.
+//!
+//! R1, R2, R3: whatever a live definition's paths resolve to is live, called or not, value or type. Over-approximates
+//! "may be used" by "is named", so nothing that runs through a name is missed.
+//!
+//! R4 decides `X::f` by what `X` is. For an analyzed type the inherent `f` wins over any trait's (rustc probes inherent
+//! items first), unless the inherent impl covers only part of the type or is there under a `cfg`. For everything whose
+//! type is unknown, no inherent item can be meant, only items of traits: of the bounds, of the scope, of any live trait.
+
+use super::{Rule, flood::Flood};
+use crate::{
+    resolve::{DefId, Meaning, ModId, Res, Use, types},
+    syntax::{DefData, DefKind, Head, MentionKind, Name},
+};
+
+impl Flood<'_> {
+    /// R1-R3, and R4 where the path goes on into associated items.
+    pub fn path(&mut self, id: DefId, it: &Use) {
+        match &it.meaning {
+            Meaning::Name => {}
+            Meaning::SelfType(heads) => self.self_type(id, heads, &it.path[1..], it.module),
+            Meaning::Open { projection } => self.open_path(id, it, *projection),
+            Meaning::Path(resolution) => {
+                if let Some(at) = resolution.unresolved {
+                    self.unresolved(id, it, &resolution.targets, at);
+                    return;
+                }
+                for target in &resolution.targets {
+                    match (target.res, resolution.assoc_from) {
+                        (Res::Def(def), Some(at)) => self.assoc(id, def, &it.path[at..], it.module),
+                        (Res::Def(def), None) => self.mark(def, Rule::R1),
+                        (Res::External(_), _) => self.external_path(id, it),
+                        (Res::Mod(_), _) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn self_type(&mut self, id: DefId, heads: &[DefId], rest: &[Name], module: ModId) {
+        for &head in heads {
+            self.mark(head, Rule::R1);
+            let variant = matches!(self.def(head).map(|def| &def.data), Some(DefData::Enum(all)) if rest.first().is_some_and(|name| all.contains(name)));
+            if !rest.is_empty() && !variant {
+                self.assoc(id, head, rest, module);
+            }
+        }
+    }
+
+    /// `T::f`, `Self::f` in a trait, `<[T]>::f`; with a projection the last segment may be inherent to any live type.
+    fn open_path(&mut self, id: DefId, it: &Use, projection: bool) {
+        for &name in it.path.iter().skip(1) {
+            self.open_item(id, name, it.module, true);
+        }
+        if let (true, Some(&last)) = (projection, it.path.last()) {
+            self.any_assoc(last, id.krate);
+        }
+    }
+
+    /// `Vec::<u8>::go()`: a type of std can have `go` from an analyzed trait only.
+    fn external_path(&mut self, id: DefId, it: &Use) {
+        let callable = matches!(it.kind, MentionKind::Value | MentionKind::Token | MentionKind::Type);
+        if let (true, 2.., Some(&last)) = (callable, it.path.len(), it.path.last()) {
+            self.open_item(id, last, it.module, false);
+        }
+    }
+
+    /// R4: `rest` as associated items of `base`.
+    pub fn assoc(&mut self, id: DefId, base: DefId, rest: &[Name], module: ModId) {
+        self.mark(base, Rule::R1);
+        let Some(&name) = rest.first() else { return };
+        match self.def(base).map(|def| (def.kind, def.data.clone())) {
+            Some((DefKind::TypeAlias, DefData::Alias(head))) => self.alias_assoc(id, base, &head, rest, module),
+            Some((DefKind::Trait, _)) => self.trait_item(base, name),
+            Some((DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::MacroSite, _)) => {
+                self.type_item(base, name);
+            }
+            _ => {}
+        }
+        if let (2.., Some(&last)) = (rest.len(), rest.last()) {
+            self.any_assoc(last, id.krate);
+            self.open_item(id, last, module, true);
+        }
+    }
+
+    fn alias_assoc(&mut self, id: DefId, alias: DefId, head: &Head, rest: &[Name], module: ModId) {
+        let heads = match (head, self.world.module_of(alias)) {
+            (Head::Path(path), Some(home)) => types(&self.world, home, path),
+            _ => Vec::new(),
+        };
+        if heads.is_empty() {
+            // An alias of a type of std, or of something that cannot be named.
+            self.open_item(id, rest[0], module, true);
+            if !matches!(head, Head::Path(_)) {
+                self.any_assoc(rest[0], id.krate);
+            }
+        }
+        self.self_type(id, &heads, rest, module);
+    }
+
+    /// `X::f` for an analyzed type: the inherent `f`, else `f` of every trait that it or a blanket implements.
+    fn type_item(&mut self, base: DefId, name: Name) {
+        let index = self.index.clone();
+        let mut settled = false;
+        for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
+            if head.is_none_or(|head| head == base) {
+                self.mark(item, Rule::R4);
+                settled |= head.is_some() && !self.is_partial(item);
+            }
+        }
+        if settled {
+            return;
+        }
+        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
+            let impls = index.by_trait.get(&trait_).into_iter().flatten().map(|&at| &index.impls[at as usize]);
+            let applies = impls.into_iter().any(|it| it.open_head || it.heads.contains(&base));
+            if applies && self.in_cone(trait_.krate) {
+                self.demand(trait_, name, Rule::R4);
+            }
+        }
+    }
+
+    fn is_partial(&self, item: DefId) -> bool {
+        let Some(def) = self.def(item) else { return true };
+        let parent = def.parent.and_then(|parent| self.index.impl_of.get(&DefId { def: parent.0, ..item }));
+        def.cfg != 0 || parent.is_none_or(|&at| self.index.impls[at as usize].partial)
+    }
+
+    /// `Tr::f`, or `f` of one of its supertraits.
+    fn trait_item(&mut self, trait_: DefId, name: Name) {
+        let index = self.index.clone();
+        for it in index.with_supertraits(trait_) {
+            if index.traits_with.get(&name).is_some_and(|all| all.contains(&it)) {
+                self.demand(it, name, Rule::R4);
+            }
+        }
+    }
+
+    /// `f` of a type that is unknown: of the traits in the bounds, of those in scope, of any live trait.
+    pub fn open_item(&mut self, id: DefId, name: Name, module: ModId, bounds: bool) {
+        let index = self.index.clone();
+        let Some(candidates) = index.traits_with.get(&name) else { return };
+        let in_scope = self.in_scope(module);
+        let bounds = if bounds { self.bound_traits(id) } else { Default::default() };
+        for &trait_ in candidates {
+            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.is_live(trait_) {
+                self.demand(trait_, name, Rule::R4);
+            }
+        }
+        self.demands.open_assoc.insert(name);
+    }
+
+    /// `f` of a type that is unknown, inherent too: a projection may normalise to any live type.
+    pub fn any_assoc(&mut self, name: Name, krate: crate::project::CrateId) {
+        if !self.demands.any_assoc.entry(name).or_default().insert(krate) {
+            return;
+        }
+        let index = self.index.clone();
+        for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
+            if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
+                self.mark(item, Rule::R4);
+            }
+        }
+    }
+}

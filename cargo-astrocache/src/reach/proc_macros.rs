@@ -1,0 +1,224 @@
+//! R10: derives, attribute macros, function-like proc macros.
+//!
+//! A proc macro is a program: its whole package and dependencies stand for what it may do (the fingerprint adds them).
+//! What it *emits* runs in the closure. Emitted names are found in the `quote!` tokens, and in the strings, of the
+//! functions that its entry reaches; they are looked up where the output is pasted, and in the crates that depend
+//! directly on the proc-macro package (a derive's output speaks of its own runtime crate), with what those can see.
+//! Never in the proc-macro crate itself, whose names the output cannot use.
+
+use std::sync::Arc;
+
+use super::{Rule, closure, flood::Flood};
+use crate::{
+    db::{Db, Workspace},
+    project::{CrateId, CrateKind},
+    resolve::{DefId, Meaning, ModId, Ns, Res, Use},
+    syntax::{DefData, DefKind, Name, known},
+};
+
+/// The tokens that a proc macro may emit: paths, and methods (flagged).
+#[salsa::tracked(returns(clone), no_eq)]
+pub fn emitted(db: &dyn Db, workspace: Workspace, entry: DefId) -> Arc<Vec<(Box<[Name]>, bool)>> {
+    let mut all = closure(db, workspace, entry).quoted.clone();
+    all.sort_by(|a, b| key(a).cmp(&key(b)));
+    all.dedup();
+    Arc::new(all)
+}
+
+fn key(it: &(Box<[Name]>, bool)) -> (bool, Vec<&'static str>) {
+    (it.1, it.0.iter().map(|name| name.as_str()).collect())
+}
+
+impl Flood<'_> {
+    pub fn proc_macro_use(&mut self, id: DefId, it: &Use) {
+        let Meaning::Path(resolution) = &it.meaning else { return };
+        let mut found = false;
+        for target in &resolution.targets {
+            match target.res {
+                Res::Def(def) => {
+                    found = true;
+                    self.attribute_target(def, it.module);
+                }
+                Res::External(_) => found = true,
+                Res::Mod(_) => {}
+            }
+        }
+        if !found || resolution.unresolved.is_some() {
+            self.unresolved_macro(id, it, 0);
+        }
+    }
+
+    fn attribute_target(&mut self, def: DefId, module: ModId) {
+        match self.def(def).map(|it| &it.data) {
+            Some(DefData::ProcMacro(_)) => self.proc_macro(def, module),
+            _ => self.mark(def, Rule::R10),
+        }
+    }
+
+    /// A proc macro's output is pasted into `module`.
+    pub fn proc_macro(&mut self, entry: DefId, module: ModId) {
+        if !self.emitted.insert((entry, module)) {
+            return;
+        }
+        // `#[cached]` itself adds nothing of the user's.
+        if self.world.project.package_of(entry.krate).name == "astrocache-macros" {
+            return;
+        }
+        self.out.proc_macros.insert(entry);
+        // Inside a proc-macro crate there is no output to follow.
+        if self.world.project.krate(self.krate).kind == CrateKind::ProcMacro {
+            return;
+        }
+        let homes = self.runtime_crates(entry.krate, module.krate);
+        let tokens = emitted(self.db, self.workspace, entry);
+        for (path, method) in tokens.iter() {
+            if *method {
+                self.emitted_method(path[0], module, &homes);
+            } else {
+                self.emitted_path(entry, path, module, &homes);
+            }
+        }
+    }
+
+    /// Crates that the deriving crate can see and that depend directly on the proc macro.
+    fn runtime_crates(&self, proc_macro: CrateId, deriving: CrateId) -> Vec<ModId> {
+        let project = &self.world.project;
+        let direct = project.crate_ids().filter(|&krate| {
+            self.world.sees(deriving, krate)
+                && project.krate(krate).kind == CrateKind::Lib
+                && project.krate(krate).deps.iter().any(|dep| dep.krate == proc_macro)
+        });
+        direct.map(|krate| ModId { krate, module: 0 }).collect()
+    }
+
+    fn emitted_method(&mut self, name: Name, module: ModId, homes: &[ModId]) {
+        let index = self.index.clone();
+        let crates: Vec<CrateId> = std::iter::once(module.krate).chain(homes.iter().map(|home| home.krate)).collect();
+        for krate in crates {
+            if self.demands.methods.entry(name).or_default().insert(krate) {
+                for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
+                    if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
+                        self.mark(item, Rule::R10);
+                    }
+                }
+            }
+        }
+        let in_scope = self.in_scope(module);
+        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
+            if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) || self.is_live(trait_) {
+                self.demand(trait_, name, Rule::R10);
+            }
+        }
+        self.demands.open_assoc.insert(name);
+    }
+
+    fn emitted_path(&mut self, entry: DefId, path: &[Name], module: ModId, homes: &[ModId]) {
+        let path: &[Name] = match path {
+            [known::DOLLAR_CRATE, rest @ ..] => rest,
+            other => other,
+        };
+        if path.is_empty() || self.emitted_at(entry, path, module) || path.len() == 1 {
+            return;
+        }
+        let mut found = false;
+        for &home in homes {
+            for start in 0..path.len() - 1 {
+                let tail = &path[start..];
+                if !tail.contains(&known::WILDCARD) && self.emitted_at(entry, tail, home) {
+                    found = true;
+                    break;
+                }
+            }
+        }
+        if !found {
+            self.emitted_tail(entry, path, module, homes);
+        }
+    }
+
+    /// Resolves a token as code of `module` would; whether it means anything analyzed.
+    fn emitted_at(&mut self, entry: DefId, path: &[Name], module: ModId) -> bool {
+        if path.contains(&known::WILDCARD) || path[0] == known::SELF_TYPE || path[0] == known::ANY_TYPE {
+            return false;
+        }
+        let mut found = false;
+        for ns in [Ns::Value, Ns::Type, Ns::Macro] {
+            let resolution = self.world.resolve(module, path, ns);
+            if resolution.unresolved.is_some() {
+                continue;
+            }
+            for target in &resolution.targets {
+                match (target.res, resolution.assoc_from) {
+                    (Res::Def(def), Some(at)) => self.assoc(entry, def, &path[at..], module),
+                    (Res::Def(def), None) if matches!(self.def(def).map(|it| &it.data), Some(DefData::ProcMacro(_))) => {
+                        self.proc_macro(def, module);
+                    }
+                    (Res::Def(def), None) => self.mark(def, Rule::R10),
+                    _ => {}
+                }
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// `_serde::#private::de::missing_field`: the head is a name of the output's own, so the last segments must do.
+    fn emitted_tail(&mut self, entry: DefId, path: &[Name], module: ModId, homes: &[ModId]) {
+        let (last, before) = (path[path.len() - 1], path[path.len() - 2]);
+        let sees = |flood: &Self, krate: CrateId| {
+            flood.world.sees(module.krate, krate) || homes.iter().any(|home| flood.world.sees(home.krate, krate))
+        };
+        let index = self.index.clone();
+        for &def in index.by_name.get(&last).into_iter().flatten() {
+            let place = self.world.module_of(def).map(|module| self.world.normal_module(module));
+            let around = place.and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
+            let fits = before == known::WILDCARD || around == Some(before);
+            if fits && sees(self, def.krate) && self.def(def).is_some_and(|it| !it.flags.test) {
+                self.mark(def, Rule::R10);
+            }
+        }
+        for &def in index.by_name.get(&before).into_iter().flatten() {
+            let holder = self.def(def).is_some_and(|it| {
+                matches!(it.kind, DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias)
+            });
+            if holder && sees(self, def.krate) {
+                self.assoc(entry, def, &[last], module);
+            }
+        }
+        if matches!(before, known::WILDCARD | known::ANY_TYPE | known::SELF_TYPE) {
+            self.open_item(entry, last, module, false);
+            self.any_assoc(last, module.krate);
+        }
+    }
+
+    /// A path in an attribute's arguments or strings: `#[serde(with = "module", default = "f")]`.
+    pub fn attribute_path(&mut self, id: DefId, it: &Use) {
+        let Meaning::Path(resolution) = &it.meaning else { return };
+        if resolution.unresolved.is_some() {
+            return;
+        }
+        for target in &resolution.targets {
+            match (target.res, resolution.assoc_from) {
+                (Res::Def(def), Some(at)) => self.assoc(id, def, &it.path[at..], it.module),
+                (Res::Def(def), None) => self.mark(def, Rule::R10),
+                (Res::Mod(module), None) if module.module != 0 => self.whole_module(module),
+                _ => {}
+            }
+        }
+    }
+
+    /// A module that a derive was told to use: which of its functions, only the derive knows.
+    fn whole_module(&mut self, module: ModId) {
+        let world = self.world.clone();
+        let Some(map) = world.map(module.krate) else { return };
+        let it = &map.modules[module.module as usize];
+        let mut names: Vec<Name> = it.names.keys().copied().collect();
+        names.sort_by_key(|name| name.as_str());
+        for name in names {
+            for target in world.resolve(module, &[known::SELF, name], Ns::Value).targets {
+                if let Res::Def(def) = target.res {
+                    self.mark(def, Rule::R10);
+                }
+            }
+        }
+    }
+}
