@@ -2,6 +2,9 @@
 
 mod ci;
 mod demo;
+mod matrix;
+mod mutate;
+mod oracle;
 mod tidy;
 mod workspace;
 
@@ -13,6 +16,9 @@ usage: cargo xtask TASK [ARGUMENTS]
 
   demo     shows on the example project what is recomputed after which edit, and fails if it is not so
   ci       formatting, lints, documentation, tidy, all tests: what has to pass before a commit
+  matrix   the staleness matrix; with --verify-with-rustc, that its verdicts are true
+  mutate   edits published crates and looks at which fingerprints change
+  oracle   closures against what rustc itself compiles, on published crates
   tidy     the rules of this workspace that no other tool checks
 ";
 
@@ -23,6 +29,9 @@ fn main() -> ExitCode {
     let result = match task.as_str() {
         "demo" => demo::run(arguments),
         "ci" => ci::run(arguments),
+        "matrix" => matrix::run(arguments),
+        "mutate" => mutate::run(arguments),
+        "oracle" => oracle::run(arguments),
         "tidy" => tidy::run(arguments),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -23,7 +23,10 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let mut threads = 2;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
-        let mut value = || args.next().with_context(|| format!("`{arg}` needs a value\nusage: {USAGE}"));
+        let mut value = || {
+            args.next()
+                .with_context(|| format!("`{arg}` needs a value\nusage: {USAGE}"))
+        };
         match arg.as_str() {
             "--verify-with-rustc" => verify = true,
             "--case" => wanted = value()?.to_lowercase(),
@@ -37,9 +40,16 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/matrix");
     let cases = load(&dir).map_err(|flaws| {
         let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the pages of {} have mistakes:\n{}", dir.display(), flaws.join("\n"))
+        anyhow::anyhow!(
+            "the pages of {} have mistakes:\n{}",
+            dir.display(),
+            flaws.join("\n")
+        )
     })?;
-    let cases: Vec<Case> = cases.into_iter().filter(|case| case.title.to_lowercase().contains(&wanted)).collect();
+    let cases: Vec<Case> = cases
+        .into_iter()
+        .filter(|case| case.title.to_lowercase().contains(&wanted))
+        .collect();
     ensure!(!cases.is_empty(), "no case has `{wanted}` in its title");
     verify_all(&cases, threads)
 }
@@ -47,11 +57,22 @@ pub fn run(args: Vec<String>) -> Result<()> {
 fn judge_with_the_test() -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["test", "-p", "astrocache-tests", "--test", "matrix", "--", "--nocapture"])
+        .args([
+            "test",
+            "-p",
+            "astrocache-tests",
+            "--test",
+            "matrix",
+            "--",
+            "--nocapture",
+        ])
         .stdin(Stdio::null())
         .status()
         .context("cannot start cargo")?;
-    ensure!(status.success(), "the matrix has verdicts that do not hold (see above)");
+    ensure!(
+        status.success(),
+        "the matrix has verdicts that do not hold (see above)"
+    );
     Ok(())
 }
 
@@ -68,7 +89,10 @@ fn verify_all(cases: &[Case], threads: usize) -> Result<()> {
                     let i = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(i) else { break };
                     let found = verify_case(case, &work.join(format!("case-{i}")), &target);
-                    flaws.lock().expect("nothing panics under the lock").extend(found.into_iter().map(|flaw| (i, flaw)));
+                    flaws
+                        .lock()
+                        .expect("nothing panics under the lock")
+                        .extend(found.into_iter().map(|flaw| (i, flaw)));
                 }
             });
         }
@@ -76,7 +100,11 @@ fn verify_all(cases: &[Case], threads: usize) -> Result<()> {
     let mut flaws = flaws.into_inner().expect("nothing panics under the lock");
     flaws.sort();
     let verdicts: usize = cases.iter().map(|case| case.edits.len()).sum();
-    println!("{} cases, {verdicts} verdicts, {} not true", cases.len(), flaws.len());
+    println!(
+        "{} cases, {verdicts} verdicts, {} not true",
+        cases.len(),
+        flaws.len()
+    );
     for (_, flaw) in &flaws {
         println!("{flaw}");
     }
@@ -91,12 +119,17 @@ fn verify_case(case: &Case, dir: &Path, target: &Path) -> Vec<String> {
         Err(error) => return vec![format!("{} {}: {error}", case.page, case.title)],
     };
     let of_edit = |edit: &Edit| {
-        let after = Tree::edited(case, edit).map_err(|error| error.to_string()).and_then(observe);
+        let after = Tree::edited(case, edit)
+            .map_err(|error| error.to_string())
+            .and_then(observe);
         let what = match after {
             Ok(after) => contradiction(edit, base != after)?.to_owned(),
             Err(error) => error,
         };
-        Some(format!("{}:{} {} / {}: {what}", case.page, edit.line, case.title, edit.title))
+        Some(format!(
+            "{}:{} {} / {}: {what}",
+            case.page, edit.line, case.title, edit.title
+        ))
     };
     let flaws = case.edits.iter().filter_map(of_edit).collect();
     // Not cleaned up is only disk space, and the whole directory goes at the end.
@@ -107,8 +140,12 @@ fn verify_case(case: &Case, dir: &Path, target: &Path) -> Vec<String> {
 fn contradiction(edit: &Edit, seen: bool) -> Option<&'static str> {
     let unseen = edit.title.ends_with("(unseen)");
     match (edit.verdict, seen) {
-        (Verdict::Changes, false) if !unseen => Some("the root returns the same; is it \"(unseen)\"?"),
-        (Verdict::Changes, true) if unseen => Some("the root does return something else; it is not \"(unseen)\""),
+        (Verdict::Changes, false) if !unseen => {
+            Some("the root returns the same; is it \"(unseen)\"?")
+        }
+        (Verdict::Changes, true) if unseen => {
+            Some("the root does return something else; it is not \"(unseen)\"")
+        }
         (Verdict::Stays | Verdict::Costs, true) => Some("the root returns something else"),
         _ => None,
     }
@@ -116,15 +153,35 @@ fn contradiction(edit: &Edit, seen: bool) -> Option<&'static str> {
 
 /// What the root returns for small numbers in this tree.
 fn observe(mut tree: Tree, dir: &Path, target: &Path) -> Result<String> {
-    let package = if tree.files.contains_key("case/src/lib.rs") { "case/" } else { "" };
-    let lib = tree.files.get(&format!("{package}src/lib.rs")).context("the case has no src/lib.rs")?;
-    let observed = if lib.contains("pub fn observe(") { "observe" } else { "root" };
-    let main = format!("fn main() {{ for x in 0..8 {{ println!(\"{{}}\", case::{observed}(x)); }} }}\n");
+    let package = if tree.files.contains_key("case/src/lib.rs") {
+        "case/"
+    } else {
+        ""
+    };
+    let lib = tree
+        .files
+        .get(&format!("{package}src/lib.rs"))
+        .context("the case has no src/lib.rs")?;
+    let observed = if lib.contains("pub fn observe(") {
+        "observe"
+    } else {
+        "root"
+    };
+    let main =
+        format!("fn main() {{ for x in 0..8 {{ println!(\"{{}}\", case::{observed}(x)); }} }}\n");
     tree.files.insert(format!("{package}{OBSERVER}"), main);
     tree.write_to(dir)?;
     let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
     let output = Command::new(cargo)
-        .args(["run", "--quiet", "--offline", "--package", "case", "--example", "astrocache_observer"])
+        .args([
+            "run",
+            "--quiet",
+            "--offline",
+            "--package",
+            "case",
+            "--example",
+            "astrocache_observer",
+        ])
         .current_dir(dir)
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_INCREMENTAL", "0")
@@ -134,7 +191,10 @@ fn observe(mut tree: Tree, dir: &Path, target: &Path) -> Result<String> {
         .output()
         .context("cannot start cargo")?;
     if !output.status.success() {
-        bail!("does not build or run:\n{}", String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "does not build or run:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

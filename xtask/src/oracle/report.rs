@@ -1,0 +1,94 @@
+//! The oracle's results as Markdown.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::compare::{Comparison, Sources};
+
+/// One project's comparisons.
+pub struct Part {
+    pub project: String,
+    pub dir: std::path::PathBuf,
+    pub comparisons: Vec<Comparison>,
+}
+
+impl Comparison {
+    fn ratio(&self) -> f64 {
+        self.ours.len() as f64 / self.truth.len().max(1) as f64
+    }
+}
+
+/// The table, and what is missing, if anything is.
+pub fn markdown(parts: &[Part], sources: &mut Sources) -> String {
+    let mut out = String::from(
+        "| project | root | rustc | closure | ratio | missing | only in vtables |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    for part in parts {
+        for it in &part.comparisons {
+            let _ = writeln!(
+                out,
+                "| {} | `{}` | {} | {} | {:.2} | {} | {} |",
+                part.project,
+                it.root,
+                it.truth.len(),
+                it.ours.len(),
+                it.ratio(),
+                it.missing.len(),
+                it.only_in_vtables
+            );
+        }
+    }
+    out.push('\n');
+    out.push_str(&summary(parts));
+    for part in parts {
+        missing(&mut out, part, &part.dir, sources);
+    }
+    out
+}
+
+fn summary(parts: &[Part]) -> String {
+    let all: Vec<&Comparison> = parts.iter().flat_map(|part| &part.comparisons).collect();
+    let truth: usize = all.iter().map(|it| it.truth.len()).sum();
+    let missing: usize = all.iter().map(|it| it.missing.len()).sum();
+    let vtables: usize = all.iter().map(|it| it.only_in_vtables).sum();
+    let unwritten: usize = all.iter().map(|it| it.unwritten).sum();
+    let recall = 100.0 * (truth - vtables - missing) as f64 / (truth - vtables).max(1) as f64;
+    let mut ratios: Vec<f64> = all.iter().map(|it| it.ratio()).collect();
+    ratios.sort_by(f64::total_cmp);
+    format!(
+        "{} projects, {} roots, {truth} functions by rustc: {missing} missing (recall {recall:.2} %), {vtables} only in vtables, median size ratio {:.2}. {unwritten} places of derived code stand in no written function and are not counted.\n",
+        parts.len(),
+        all.len(),
+        median(&ratios)
+    )
+}
+
+/// The middle of sorted numbers.
+fn median(sorted: &[f64]) -> f64 {
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
+    }
+}
+
+fn missing(out: &mut String, part: &Part, dir: &Path, sources: &mut Sources) {
+    for it in part.comparisons.iter().filter(|it| !it.missing.is_empty()) {
+        let _ = writeln!(out, "\nMissing from `{}` of {}:\n", it.root, part.project);
+        for (key, way) in &it.missing {
+            let _ = writeln!(out, "- {}, by {way}", key.describe(dir, sources));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_is_between_the_middle_two() {
+        assert_eq!(median(&[]), 0.0);
+        assert_eq!(median(&[1.0, 2.0, 9.0]), 2.0);
+        assert_eq!(median(&[1.0, 2.0, 3.0, 9.0]), 2.5);
+    }
+}
