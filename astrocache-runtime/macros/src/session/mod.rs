@@ -1,0 +1,285 @@
+//! What is known about the code that this rustc process compiles, found out once and asked per function. The answers, best
+//! first: fine (the analyzer's ledger), trusted (the committed manifest), coarse (the package's files), none.
+
+mod analyzer;
+mod argv;
+mod coarse;
+mod context;
+mod guard;
+mod matching;
+mod notice;
+mod scan;
+mod units;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
+
+use astrocache_manifest::{Finding, Ledger, LedgerRoot, Manifest, Root};
+
+use self::argv::{Compilation, Task};
+use self::context::Context;
+use self::guard::Guard;
+pub use self::matching::Place;
+use self::units::Units;
+
+/// Where a fingerprint comes from: the variants of the runtime's `Kind`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Fine,
+    Trusted,
+    Coarse,
+    None,
+}
+
+/// What the expansion of one function embeds.
+pub struct Found {
+    pub kind: Kind,
+    /// Definition path; without one the function's module path has to do.
+    pub path: Option<String>,
+    pub package: String,
+    pub workspace: String,
+    pub fingerprint: [u8; 16],
+    pub context: [u8; 16],
+    pub crates: Vec<String>,
+    pub why: String,
+    pub findings: Vec<Finding>,
+}
+
+/// How a function is to be expanded.
+pub enum Answer {
+    /// As it was written: documentation, an editor, no compiler we know.
+    Plain,
+    /// As it was written, with the types checked: no code will be made.
+    Check,
+    /// Cached.
+    Site(Box<Found>),
+}
+
+/// Asks about one function. The first call of a process does the work.
+pub fn ask(place: impl FnOnce() -> Place) -> Answer {
+    static SESSION: LazyLock<Session> = LazyLock::new(Session::start);
+    match &*SESSION {
+        Session::Plain => Answer::Plain,
+        Session::Check => Answer::Check,
+        Session::Build(build) => Answer::Site(Box::new(build.find(&place()))),
+    }
+}
+
+/// Files that cargo must watch for this crate; `None` after the first call of a process.
+pub fn watched() -> Option<Vec<PathBuf>> {
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    FIRST
+        .swap(false, Ordering::Relaxed)
+        .then(analyzer::take_watched)
+}
+
+/// The name under which this crate knows the runtime.
+pub fn runtime_name() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(argv::runtime_name);
+    &NAME
+}
+
+impl Found {
+    /// For code that is never run.
+    pub fn inert() -> Found {
+        Found {
+            kind: Kind::None,
+            path: None,
+            package: String::new(),
+            workspace: String::new(),
+            fingerprint: [0; 16],
+            context: [0; 16],
+            crates: Vec::new(),
+            why: String::new(),
+            findings: Vec::new(),
+        }
+    }
+}
+
+enum Session {
+    Plain,
+    Check,
+    Build(Box<Build>),
+}
+
+/// A compilation that makes code.
+struct Build {
+    compilation: Compilation,
+    ledger: Result<Ledger, String>,
+    manifest: Option<Manifest>,
+    units: Result<Units, String>,
+    coarse: OnceLock<Result<[u8; 16], String>>,
+}
+
+impl Session {
+    fn start() -> Session {
+        match argv::task() {
+            Task::Plain => Session::Plain,
+            Task::Check => Session::Check,
+            Task::Build(compilation) => Session::Build(Box::new(Build::start(*compilation))),
+        }
+    }
+}
+
+impl Build {
+    fn start(compilation: Compilation) -> Build {
+        let ledger = analyzer::ledger(&compilation);
+        let manifest = match &ledger {
+            Err(_) if std::env::var_os("ASTROCACHE_LOCKED").is_some_and(|value| value == "1") => {
+                trusted(&compilation)
+            }
+            _ => None,
+        };
+        let units = Units::read(&compilation);
+        Build {
+            compilation,
+            ledger,
+            manifest,
+            units,
+            coarse: OnceLock::new(),
+        }
+    }
+
+    fn find(&self, place: &Place) -> Found {
+        let found = self
+            .without_compiler()
+            .or_else(|| self.fine(place))
+            .or_else(|| self.trusted(place))
+            .unwrap_or_else(|| self.coarse());
+        self.tell(&found);
+        found
+    }
+
+    fn without_compiler(&self) -> Option<Found> {
+        let unknown = "the compiler would not say its version when astrocache-macros was built";
+        context::RUSTC
+            .is_empty()
+            .then(|| self.none(unknown.to_owned()))
+    }
+
+    fn fine(&self, place: &Place) -> Option<Found> {
+        let ledger = self.ledger.as_ref().ok()?;
+        let root = matching::ledger_root(ledger, &self.compilation, place)?;
+        if let Err(why) = self.settled(ledger, root) {
+            return Some(self.none(why));
+        }
+        let units = self.units.as_ref().ok()?;
+        let context = Context {
+            compilation: &self.compilation,
+            units,
+        }
+        .fine(root);
+        Some(Found {
+            kind: Kind::Fine,
+            path: Some(root.path.clone()),
+            package: root.package.clone(),
+            workspace: ledger.workspace_root.to_string_lossy().into_owned(),
+            fingerprint: *root.fingerprint.as_bytes(),
+            context,
+            crates: root.crates.clone(),
+            why: String::new(),
+            findings: root.findings.clone(),
+        })
+    }
+
+    fn settled(&self, ledger: &Ledger, root: &LedgerRoot) -> Result<(), String> {
+        let units = self.units.as_ref().map_err(String::clone)?;
+        let guard = Guard { units };
+        guard.dependencies()?;
+        guard.own(
+            root.files
+                .iter()
+                .filter_map(|&file| ledger.files.get(file as usize))
+                .map(|file| file.path.as_path()),
+        )
+    }
+
+    fn trusted(&self, place: &Place) -> Option<Found> {
+        let root: &Root =
+            matching::manifest_root(self.manifest.as_ref()?, &self.compilation, place)?;
+        let units = match &self.units {
+            Ok(units) => units,
+            Err(why) => return Some(self.none(why.clone())),
+        };
+        Some(Found {
+            kind: Kind::Trusted,
+            path: Some(root.path.clone()),
+            package: root.package.clone(),
+            workspace: self.compilation.cwd.to_string_lossy().into_owned(),
+            fingerprint: *root.fingerprint.as_bytes(),
+            context: Context {
+                compilation: &self.compilation,
+                units,
+            }
+            .trusted(),
+            crates: self.compilation.crates(),
+            why: String::new(),
+            findings: Vec::new(),
+        })
+    }
+
+    fn coarse(&self) -> Found {
+        let units = match &self.units {
+            Ok(units) => units,
+            Err(why) => return self.none(why.clone()),
+        };
+        let hash = self
+            .coarse
+            .get_or_init(|| coarse::fingerprint(&self.compilation, &Guard { units }));
+        let fingerprint = match hash {
+            Ok(fingerprint) => *fingerprint,
+            Err(why) => return self.none(why.clone()),
+        };
+        let why = match &self.ledger {
+            Ok(_) => {
+                "the analyzer does not know this function by its place and tokens; a macro may have made it"
+            }
+            Err(why) => why,
+        };
+        Found {
+            kind: Kind::Coarse,
+            fingerprint,
+            context: Context {
+                compilation: &self.compilation,
+                units,
+            }
+            .coarse(),
+            crates: self.compilation.crates(),
+            ..self.none(why.to_owned())
+        }
+    }
+
+    fn none(&self, why: String) -> Found {
+        Found {
+            package: self.compilation.package.clone(),
+            workspace: self.compilation.label().to_string_lossy().into_owned(),
+            why,
+            ..Found::inert()
+        }
+    }
+
+    fn tell(&self, found: &Found) {
+        match found.kind {
+            Kind::None => notice::uncached(&self.compilation, &found.why),
+            // A function made by a macro is coarse by design, and a dependency is not the user's to change.
+            Kind::Coarse if self.ledger.is_err() && self.compilation.member => {
+                notice::coarse(&self.compilation, &found.why)
+            }
+            _ => {}
+        }
+    }
+}
+
+fn trusted(compilation: &Compilation) -> Option<Manifest> {
+    if !compilation.member {
+        return None;
+    }
+    match Manifest::read(&compilation.cwd.join(Manifest::FILE_NAME)) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            notice::once(compilation, &error.to_string());
+            None
+        }
+    }
+}
