@@ -186,3 +186,6 @@ fn hash_file(path: &Path) -> std::io::Result<blake3::Hash> {
     hasher.update_reader(file)?;
     Ok(hasher.finalize())
 }
+
+#[cfg(test)]
+mod tests;

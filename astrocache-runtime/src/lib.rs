@@ -1,6 +1,6 @@
 //! Durable memoization that refreshes itself when the code changes.
 //!
-//! ```ignore
+//! ```text
 //! #[astrocache::cached]
 //! fn render(page: &Page, theme: &str) -> Html { slow_parse(page).render(theme) }
 //! ```
@@ -35,6 +35,10 @@ mod task;
 pub use codec::CacheValue;
 pub use func::{Func, uncached};
 pub use key::CacheArg;
+#[cfg(feature = "catalogue")]
+pub use key::Key;
+#[cfg(feature = "catalogue")]
+pub use site::Kind;
 
 #[doc(hidden)]
 pub mod __private {

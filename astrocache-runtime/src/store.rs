@@ -4,6 +4,10 @@
 //! Small values go to a shared log and packs ([`small`]), others to files of their own ([`files`]). [`usage`] keeps the
 //! whole under its limit, [`journal`] tells the catalogue what happened.
 
+#[cfg(feature = "catalogue")]
+mod admin;
+#[cfg(feature = "catalogue")]
+mod catalogue;
 mod files;
 mod journal;
 mod location;
@@ -24,6 +28,10 @@ use crate::key::Key;
 use crate::modes;
 use crate::notice;
 use crate::record::{self, Header, Image};
+#[cfg(feature = "catalogue")]
+pub use admin::{
+    Entry, FunctionStats, PrunePlan, PruneReport, Stats, Store, StoreError, VerifyReport,
+};
 use files::Files;
 pub(crate) use files::{OpenValue, Scope};
 pub(crate) use journal::{Counts, Event, Journal};

@@ -88,6 +88,7 @@ impl Files {
         };
         let written = match write() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let _ = fs::remove_file(&temp);
                 for file in [&temp, &path] {
                     os::create_private_dirs(file.parent().unwrap_or(&self.root))?;
                 }

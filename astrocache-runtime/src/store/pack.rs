@@ -40,7 +40,6 @@ pub(super) struct Pack {
     count: u32,
     bits: u32,
     index: u64,
-    pub len: u64,
 }
 
 impl Pack {
@@ -57,7 +56,6 @@ impl Pack {
             count,
             bits,
             index,
-            len,
         }))
     }
 

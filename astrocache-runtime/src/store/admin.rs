@@ -1,0 +1,569 @@
+//! The store as `cargo astrocache` uses it: list, prune, count, verify, clear. Not for cached calls.
+//!
+//! What is in the store is always read from the records themselves; the catalogue only adds how they were used.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::catalogue::Catalogue;
+use super::{LiveStore, files, location, now_ms, usage};
+use crate::codec::CODEC_ID;
+use crate::key::Key;
+use crate::modes;
+use crate::os;
+use crate::record::{Header, Image};
+use crate::site::Kind;
+
+/// Why the store can't be used.
+#[derive(Debug)]
+pub enum StoreError {
+    /// No cache directory is known.
+    NoCacheDir,
+    /// The directory is not safe to use: foreign owner, a link, no directory.
+    Refused {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// Reading or writing failed.
+    Io {
+        /// What was read or written.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// Another process is working on the store.
+    Busy {
+        /// The store.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::NoCacheDir => {
+                f.write_str("find a cache directory: set ASTROCACHE_DIR or HOME")
+            }
+            StoreError::Refused { path, source } => {
+                write!(
+                    f,
+                    "use the store `{}`: {source}; remove it, or set ASTROCACHE_DIR",
+                    path.display()
+                )
+            }
+            StoreError::Io { path, source } => write!(f, "access `{}`: {source}", path.display()),
+            StoreError::Busy { path } => {
+                write!(
+                    f,
+                    "work on the store `{}`: another process is at it; try again",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StoreError::Refused { source, .. } | StoreError::Io { source, .. } => Some(source),
+            StoreError::NoCacheDir | StoreError::Busy { .. } => None,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// One entry of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: Key,
+    /// Definition path of the function.
+    pub function: String,
+    /// The function's package.
+    pub package: String,
+    /// Fingerprint it was stored with.
+    pub fingerprint: [u8; 16],
+    /// Where that fingerprint came from.
+    pub kind: Kind,
+    /// Bytes on disk.
+    pub size: u64,
+    /// When it was stored, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// What computing it took, in nanoseconds.
+    pub cost_ns: u64,
+    /// When it was last read from disk (or stored), to the day.
+    pub used_ms: u64,
+    /// How often it was read from disk, as far as known.
+    pub hits: u64,
+    /// Its own file; `None` for one in a pack.
+    file: Option<PathBuf>,
+}
+
+impl Entry {
+    pub(super) fn header(&self) -> Header<'_> {
+        Header {
+            key: self.key,
+            function: &self.function,
+            package: &self.package,
+            fingerprint: self.fingerprint,
+            kind: self.kind,
+            codec: CODEC_ID,
+            created_ms: self.created_ms,
+            cost_ns: self.cost_ns,
+            removed: false,
+        }
+    }
+
+    fn new(header: &Header<'_>, size: u64, file: Option<PathBuf>) -> Entry {
+        Entry {
+            key: header.key,
+            function: header.function.to_owned(),
+            package: header.package.to_owned(),
+            fingerprint: header.fingerprint,
+            kind: header.kind,
+            size,
+            created_ms: header.created_ms,
+            cost_ns: header.cost_ns,
+            used_ms: header.created_ms,
+            hits: 0,
+            file,
+        }
+    }
+}
+
+/// What to remove. The default removes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct PrunePlan {
+    /// Functions with the fingerprints that are alive: per-function entries with another one go. Entries with a fingerprint
+    /// per package can't be judged so: of those the newest version of each function stays.
+    pub live: Option<BTreeSet<(String, [u8; 16])>>,
+    /// With `live`: how many of the newest other versions of each function stay too.
+    pub keep_versions: usize,
+    /// Remove what has not been used for so long.
+    pub older_than: Option<Duration>,
+    /// Then remove the cheapest to recompute per byte until the rest is this small.
+    pub max_size: Option<u64>,
+    /// Remove everything (within `packages` and `functions`).
+    pub all: bool,
+    /// Only entries of these packages; empty means all.
+    pub packages: Vec<String>,
+    /// Only entries of these functions; empty means all.
+    pub functions: Vec<String>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What was removed, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneReport {
+    /// By package and function: entries and bytes that went.
+    pub removed: BTreeMap<(String, String), (u64, u64)>,
+    /// Entries that stay.
+    pub kept_entries: u64,
+    /// Their bytes.
+    pub kept_bytes: u64,
+}
+
+impl PruneReport {
+    /// Entries and bytes removed in all.
+    pub fn total(&self) -> (u64, u64) {
+        self.removed
+            .values()
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+}
+
+/// One function's numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunctionStats {
+    /// Entries in the store.
+    pub entries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Calls that were answered from the cache, as far as known.
+    pub hits: u64,
+    /// Calls that were computed.
+    pub misses: u64,
+    /// What the hits would have taken to compute, in nanoseconds.
+    pub saved_ns: u64,
+}
+
+/// The store's numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Entries in the store.
+    pub entries: u64,
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// By package and function.
+    pub functions: BTreeMap<(String, String), FunctionStats>,
+}
+
+/// What a check of every record found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Records that are whole.
+    pub good: u64,
+    /// Files and records that were damaged or foreign, and are removed now.
+    pub damaged: u64,
+}
+
+/// An open store.
+pub struct Store {
+    root: PathBuf,
+    live: Arc<LiveStore>,
+}
+
+impl Store {
+    /// Where the store of a workspace is, by `ASTROCACHE_DIR` or the user's cache directory.
+    pub fn locate(workspace_root: &Path) -> Result<PathBuf> {
+        location::locate(modes::get().dir.as_deref(), workspace_root).ok_or(StoreError::NoCacheDir)
+    }
+
+    /// Opens the store at `path`. One that does not exist is an empty one.
+    pub fn open(path: &Path) -> Result<Store> {
+        location::check(path).map_err(|source| StoreError::Refused {
+            path: path.to_owned(),
+            source,
+        })?;
+        let live = Arc::new(LiveStore::new(path.to_owned(), modes::get().max_size));
+        Ok(Store {
+            root: path.to_owned(),
+            live,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// All entries, by key. Costs a read of every header, and of every small record.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        let mut entries = self.list();
+        if let Some(mut catalogue) = self.catalogue()? {
+            for entry in &mut entries {
+                let usage = catalogue.usage(&entry.key);
+                entry.hits = usage.hits;
+                entry.used_ms = entry.used_ms.max(usage.last_hit_ms);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Removes what the plan says.
+    pub fn prune(&self, plan: &PrunePlan) -> Result<PruneReport> {
+        let entries = self.entries()?;
+        let doomed = plan.doomed(&entries);
+        let mut report = PruneReport::default();
+        let (mut keys, mut kept) = (BTreeSet::new(), Vec::new());
+        for (entry, doomed) in entries.iter().zip(doomed) {
+            if doomed {
+                let sum = report
+                    .removed
+                    .entry((entry.package.clone(), entry.function.clone()))
+                    .or_default();
+                *sum = (sum.0 + 1, sum.1 + entry.size);
+                keys.insert(entry.key);
+            } else {
+                report.kept_entries += 1;
+                report.kept_bytes += entry.size;
+                kept.push(entry.clone());
+            }
+        }
+        if !plan.dry_run {
+            self.remove(&entries, &keys)?;
+            self.settle(&kept)?;
+        }
+        Ok(report)
+    }
+
+    /// Counts entries, bytes and calls.
+    pub fn stats(&self) -> Result<Stats> {
+        let mut stats = Stats {
+            bytes: bytes_under(&self.root),
+            ..Stats::default()
+        };
+        for entry in self.list() {
+            let function = stats
+                .functions
+                .entry((entry.package, entry.function))
+                .or_default();
+            function.entries += 1;
+            function.bytes += entry.size;
+            stats.entries += 1;
+        }
+        let calls = self
+            .catalogue()?
+            .map(|mut catalogue| catalogue.functions())
+            .unwrap_or_default();
+        for (package, function, counts) in calls {
+            let function = stats.functions.entry((package, function)).or_default();
+            function.hits = counts.hits;
+            function.misses = counts.misses;
+            function.saved_ns = counts.saved_ns;
+        }
+        Ok(stats)
+    }
+
+    /// Reads and checks every record, removes what is damaged, and rebuilds the catalogue.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        let mut report = VerifyReport::default();
+        for dir in self.live.files.dirs() {
+            for file in files::list(&dir) {
+                if is_whole(&file.path) {
+                    report.good += 1;
+                } else {
+                    report.damaged += 1;
+                    fs::remove_file(&file.path).map_err(|source| StoreError::Io {
+                        path: file.path,
+                        source,
+                    })?;
+                }
+            }
+        }
+        report.damaged += self.live.small.for_each(|_, _| report.good += 1);
+        self.rewrite(|_| true)?;
+        self.settle(&self.list())?;
+        Ok(report)
+    }
+
+    /// Removes the whole store.
+    pub fn clear(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.root) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io {
+                path: self.root.clone(),
+                source,
+            }),
+            _ => {
+                self.live.small.forget();
+                Ok(())
+            }
+        }
+    }
+
+    /// What the records say.
+    fn list(&self) -> Vec<Entry> {
+        let mut entries: BTreeMap<Key, Entry> = BTreeMap::new();
+        let mut removed = BTreeSet::new();
+        self.live.small.for_each(|header, size| {
+            // Newest first: what comes later is older.
+            if header.removed {
+                removed.insert(header.key);
+            } else if !removed.contains(&header.key) {
+                entries
+                    .entry(header.key)
+                    .or_insert_with(|| Entry::new(header, size, None));
+            }
+        });
+        for dir in self.live.files.dirs() {
+            for file in files::list(&dir) {
+                let used = file
+                    .used
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, |since| since.as_millis() as u64);
+                let entry = files::with_header(&file.path, |header| {
+                    let mut entry = Entry::new(header, file.len, Some(file.path.clone()));
+                    entry.used_ms = entry.used_ms.max(used);
+                    entry
+                });
+                if let Some(entry) = entry {
+                    entries.entry(entry.key).or_insert(entry);
+                }
+            }
+        }
+        entries.into_values().collect()
+    }
+
+    fn remove(&self, entries: &[Entry], doomed: &BTreeSet<Key>) -> Result<()> {
+        for entry in entries.iter().filter(|entry| doomed.contains(&entry.key)) {
+            if let Some(path) = &entry.file {
+                super::pack::remove_quietly(path).map_err(|source| StoreError::Io {
+                    path: path.clone(),
+                    source,
+                })?;
+            }
+        }
+        if entries.iter().any(|entry| entry.file.is_none()) {
+            self.rewrite(|header| !doomed.contains(&header.key))?;
+        }
+        self.live.files.sweep_temp();
+        Ok(())
+    }
+
+    fn rewrite(&self, keep: impl Fn(&Header<'_>) -> bool) -> Result<()> {
+        let path = self.root.join("small");
+        match self.live.small.rewrite(|header, _| keep(header)) {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(StoreError::Busy {
+                path: self.root.clone(),
+            }),
+            Err(source) => Err(StoreError::Io { path, source }),
+        }
+    }
+
+    /// After entries went: the catalogue and the size estimate follow.
+    fn settle(&self, kept: &[Entry]) -> Result<()> {
+        if !self.root.is_dir() {
+            return Ok(());
+        }
+        if let Some(mut catalogue) = self.catalogue()? {
+            catalogue.reconcile(kept);
+        }
+        let total = kept.iter().map(|entry| entry.size).sum();
+        usage::set(&self.root, total).map_err(|source| StoreError::Io {
+            path: self.root.clone(),
+            source,
+        })
+    }
+
+    /// The catalogue, up to date with the journals; `None` if there is no store or it can't be had.
+    fn catalogue(&self) -> Result<Option<Catalogue>> {
+        if !self.root.is_dir() {
+            return Ok(None);
+        }
+        // A read-only store is still listed, only without its statistics.
+        let Ok(Some(mut catalogue)) = Catalogue::open(&self.root) else {
+            return Ok(None);
+        };
+        match catalogue.absorb(&self.live.journal) {
+            Ok(()) => Ok(Some(catalogue)),
+            Err(source) => Err(StoreError::Io {
+                path: self.root.join("journal"),
+                source,
+            }),
+        }
+    }
+}
+
+impl PrunePlan {
+    /// For each entry whether it goes.
+    fn doomed(&self, entries: &[Entry]) -> Vec<bool> {
+        let now = now_ms();
+        let spared = self.spared_versions(entries);
+        let mut doomed: Vec<bool> = entries
+            .iter()
+            .map(|entry| self.concerns(entry) && self.is_dead(entry, &spared, now))
+            .collect();
+        if let Some(max) = self.max_size {
+            self.shrink(entries, &mut doomed, max, now);
+        }
+        doomed
+    }
+
+    fn concerns(&self, entry: &Entry) -> bool {
+        let named = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+        named(&self.packages, &entry.package) && named(&self.functions, &entry.function)
+    }
+
+    fn is_dead(&self, entry: &Entry, spared: &BTreeSet<(&str, [u8; 16])>, now: u64) -> bool {
+        let too_old =
+            |age: Duration| u128::from(now.saturating_sub(entry.used_ms)) > age.as_millis();
+        let version = (entry.function.as_str(), entry.fingerprint);
+        self.all
+            || self.older_than.is_some_and(too_old)
+            || self.live.is_some() && !spared.contains(&version)
+    }
+
+    /// The versions that stay: the living, and the newest others.
+    fn spared_versions<'a>(&self, entries: &'a [Entry]) -> BTreeSet<(&'a str, [u8; 16])> {
+        let Some(live) = &self.live else {
+            return BTreeSet::new();
+        };
+        let mut newest: BTreeMap<(&str, bool), BTreeMap<[u8; 16], u64>> = BTreeMap::new();
+        let mut spared = BTreeSet::new();
+        for entry in entries {
+            let coarse = entry.kind == Kind::Coarse;
+            if !coarse && live.contains(&(entry.function.clone(), entry.fingerprint)) {
+                spared.insert((entry.function.as_str(), entry.fingerprint));
+                continue;
+            }
+            let versions = newest.entry((&entry.function, coarse)).or_default();
+            let created = versions.entry(entry.fingerprint).or_default();
+            *created = entry.created_ms.max(*created);
+        }
+        for ((function, coarse), versions) in newest {
+            let mut versions: Vec<_> = versions
+                .into_iter()
+                .map(|(version, created)| (created, version))
+                .collect();
+            versions.sort_unstable_by(|a, b| b.cmp(a));
+            let keep = self.keep_versions + usize::from(coarse);
+            spared.extend(
+                versions
+                    .into_iter()
+                    .take(keep)
+                    .map(|(_, version)| (function, version)),
+            );
+        }
+        spared
+    }
+
+    fn shrink(&self, entries: &[Entry], doomed: &mut [bool], max: u64, now: u64) {
+        let staying = |doomed: &[bool]| -> u64 {
+            entries
+                .iter()
+                .zip(doomed)
+                .filter(|(_, doomed)| !**doomed)
+                .map(|(entry, _)| entry.size)
+                .sum()
+        };
+        let mut bytes = staying(doomed);
+        let worth = |i: &usize| {
+            let entry = &entries[*i];
+            usage::worth(entry.cost_ns, entry.size, now.saturating_sub(entry.used_ms))
+        };
+        let mut order: Vec<usize> = (0..entries.len())
+            .filter(|&i| !doomed[i] && self.concerns(&entries[i]))
+            .collect();
+        order.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
+        for i in order {
+            if bytes <= max {
+                break;
+            }
+            doomed[i] = true;
+            bytes -= entries[i].size;
+        }
+    }
+}
+
+/// Does this file hold a whole record, under the name of its key?
+fn is_whole(path: &Path) -> bool {
+    let Some(key) = files::with_header(path, |header| header.key) else {
+        return false;
+    };
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let read = || {
+        let (file, metadata) = os::open_file(path).ok()?;
+        let bytes = os::read_exact_at(&file, 0, usize::try_from(metadata.len()).ok()?).ok()?;
+        Image::verify(bytes, &key)
+    };
+    key.to_string().ends_with(name) && name.len() >= 62 && read().is_some()
+}
+
+/// Bytes of all files under a folder.
+fn bytes_under(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match fs::symlink_metadata(entry.path()) {
+            Ok(metadata) if metadata.is_dir() => bytes_under(&entry.path()),
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            _ => 0,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests;
