@@ -142,7 +142,8 @@ fn the_canonical_form_is_pinned() {
         map: 045a45e20e26c0d6
         path: 90ffd85b978766b5
         long text: d0822125bc7ac751
-        long list: b189b1c3ebfd68bb"#]].assert_eq(&lines.join("\n"));
+        long list: b189b1c3ebfd68bb"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -150,7 +151,8 @@ fn a_whole_key_is_pinned() {
     let mut key = KeyBuilder::new(&SITE);
     key.arg("n", &1u32);
     key.arg("text", "a");
-    expect!["b5bbfd77a8ef44cf85fd6cfdcb290f92a5750d454ac71edb7cd810fe986330c9"].assert_eq(&key.finish::<u8>().unwrap().to_string());
+    expect!["b5bbfd77a8ef44cf85fd6cfdcb290f92a5750d454ac71edb7cd810fe986330c9"]
+        .assert_eq(&key.finish::<u8>().unwrap().to_string());
 }
 
 #[test]
