@@ -1,6 +1,17 @@
 //! The analyzer behind `cargo astrocache`: a library of layers. Data goes one way, top to bottom.
 
 pub mod project;
-pub mod syntax;
 pub mod source;
+pub mod syntax;
+// Salsa and the layers on it.
+pub mod db;
+pub mod resolve;
+pub mod reach;
+pub mod fingerprint;
+pub mod analysis;
+pub mod cli;
 
+/// Which build of the analyzer this is: fingerprints of different builds are not mixed in one ledger.
+pub fn build_id() -> &'static str {
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("ASTROCACHE_SOURCE_HASH"))
+}

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::FxHashMap;
 use salsa::Setter;
 
-use super::{AnalysisDb, Db, Revision, SourceFile};
+use super::{AnalysisDb, Blob, Db, Revision, SourceFile};
 use crate::{
     project::Edition,
     source::{self, SourceError},
@@ -27,6 +27,7 @@ pub struct Problem {
 #[derive(Default)]
 pub struct Files {
     inputs: Mutex<FxHashMap<(Utf8PathBuf, Edition), SourceFile>>,
+    blobs: Mutex<FxHashMap<Utf8PathBuf, Blob>>,
     /// Texts that were read for their hash and not yet asked for.
     texts: Mutex<FxHashMap<Utf8PathBuf, (Arc<str>, [u8; 32])>>,
     problems: Mutex<FxHashMap<Utf8PathBuf, Problem>>,
@@ -43,6 +44,20 @@ impl Files {
         }
         let revision = self.read(path);
         *lock(&self.inputs).entry(key).or_insert_with(|| SourceFile::new(db, path.to_owned(), edition, revision))
+    }
+
+    /// The input for data at `path`, made on first use.
+    pub fn blob(&self, db: &dyn Db, path: &Utf8Path) -> Blob {
+        if let Some(&blob) = lock(&self.blobs).get(path) {
+            return blob;
+        }
+        let revision = source::hash(path);
+        *lock(&self.blobs).entry(path.to_owned()).or_insert_with(|| Blob::new(db, path.to_owned(), revision))
+    }
+
+    /// All data inputs made so far.
+    pub fn blobs(&self) -> Vec<Blob> {
+        lock(&self.blobs).values().copied().collect()
     }
 
     /// Problems met so far, sorted; missing files are none until someone insists on them.
@@ -109,6 +124,14 @@ impl AnalysisDb {
             // An equal value would still start a new revision.
             if revision != file.revision(self) {
                 file.set_revision(self).to(revision);
+                changed += 1;
+            }
+        }
+        let blobs: Vec<Blob> = lock(&files.blobs).values().copied().collect();
+        for blob in blobs {
+            let revision = source::hash(blob.path(self));
+            if revision != blob.revision(self) {
+                blob.set_revision(self).to(revision);
                 changed += 1;
             }
         }

@@ -32,6 +32,15 @@ pub struct SourceFile {
     pub revision: Revision,
 }
 
+/// A file or directory that is data to the analysis: blake3 of its content, `None` if there is nothing to read.
+#[salsa::input(debug)]
+pub struct Blob {
+    #[returns(ref)]
+    pub path: Utf8PathBuf,
+    #[returns(copy)]
+    pub revision: Revision,
+}
+
 /// The project, as one input.
 #[salsa::input(debug)]
 pub struct Workspace {
@@ -88,6 +97,28 @@ pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<FileFacts> {
     let Some(text) = db.files().text(file.path(db), hash) else { return Arc::default() };
     let facts = syntax::facts(&text, parser_edition(file.edition(db)));
     Arc::new(facts)
+}
+
+/// The normalised tokens of a whole file, for code that stands for itself as a whole.
+#[salsa::tracked(returns(copy))]
+pub fn file_tokens(db: &dyn Db, file: SourceFile) -> syntax::Hash {
+    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
+    text.map_or([0; 16], |text| syntax::file_hash(&text, parser_edition(file.edition(db))))
+}
+
+/// The string literals of a file.
+#[salsa::tracked(returns(clone))]
+pub fn string_literals(db: &dyn Db, file: SourceFile) -> Arc<Vec<String>> {
+    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
+    Arc::new(text.map_or_else(Vec::new, |text| syntax::string_literals(&text, parser_edition(file.edition(db)))))
+}
+
+/// The hash of the `#[cached]` macro for a piece of a file: see `syntax::source_hash`.
+#[salsa::tracked(returns(copy))]
+pub fn source_of(db: &dyn Db, file: SourceFile, start: u32, stop: u32) -> Option<syntax::SourceHash> {
+    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash))?;
+    let piece = text.get(start as usize..stop as usize)?;
+    Some(syntax::SourceHash(syntax::source_hash(piece, parser_edition(file.edition(db)))))
 }
 
 /// What other files can see of a file.

@@ -55,6 +55,12 @@ pub fn load(
     })
 }
 
+/// The root of the workspace that `manifest_path`, or else the nearest `Cargo.toml`, belongs to.
+pub fn workspace_root(manifest_path: Option<&Utf8Path>) -> Result<Utf8PathBuf, ProjectError> {
+    let root_manifest = workspace_manifest(&find_manifest(manifest_path)?)?;
+    Ok(root_manifest.parent().unwrap_or(&root_manifest).to_owned())
+}
+
 fn current_dir() -> Result<Utf8PathBuf, ProjectError> {
     let unusable = |reason: String| ProjectError::CurrentDir { reason };
     let dir = env::current_dir().map_err(|error| unusable(error.to_string()))?;

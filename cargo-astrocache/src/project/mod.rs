@@ -12,5 +12,5 @@ mod tests;
 
 pub use cargo::LoadOptions;
 pub use error::ProjectError;
-pub use load::load;
+pub use load::{load, workspace_root};
 pub use model::*;

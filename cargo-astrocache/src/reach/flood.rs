@@ -125,6 +125,9 @@ impl<'a> Flood<'a> {
             DefKind::MacroSite => {
                 self.type_is_live(id);
                 self.trait_is_live(id);
+                if let (true, Some(module)) = (world.is_generated(id), world.module_of(id)) {
+                    self.generated_code(id, module);
+                }
             }
             DefKind::Impl => self.impl_is_live(id),
             DefKind::Fn | DefKind::Static => self.foreign_item(id, def),

@@ -24,7 +24,10 @@ mod macros;
 mod methods;
 mod paths;
 mod proc_macros;
+mod purity;
 mod unresolved;
+
+pub use purity::{Finding, findings};
 
 use std::{collections::BTreeSet, sync::Arc};
 

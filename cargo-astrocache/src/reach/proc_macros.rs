@@ -190,6 +190,26 @@ impl Flood<'_> {
         }
     }
 
+    /// A live site that includes what the build script wrote: the code is not there to read, so the strings and quoted
+    /// tokens of the script stand for the names in it.
+    pub fn generated_code(&mut self, site: DefId, module: ModId) {
+        let Some(script) = self.world.project.package_of(site.krate).build_script else { return };
+        let main = self.world.resolve(ModId { krate: script, module: 0 }, &[known::SELF, Name::new("main")], Ns::Value);
+        for target in main.targets {
+            let Res::Def(main) = target.res else { continue };
+            if !self.emitted.insert((main, module)) {
+                continue;
+            }
+            for (path, method) in emitted(self.db, self.workspace, main).iter() {
+                if *method {
+                    self.emitted_method(path[0], module, &[]);
+                } else if path[0] == known::DOLLAR_CRATE || !self.emitted_at(site, path, module) {
+                    self.emitted_path(site, path, module, &[]);
+                }
+            }
+        }
+    }
+
     /// A path in an attribute's arguments or strings: `#[serde(with = "module", default = "f")]`.
     pub fn attribute_path(&mut self, id: DefId, it: &Use) {
         let Meaning::Path(resolution) = &it.meaning else { return };

@@ -602,6 +602,11 @@ impl World {
         }
     }
 
+    /// Whether a site includes a file that a build script writes.
+    pub fn is_generated(&self, site: DefId) -> bool {
+        matches!(self.def(site).map(|def| &def.data), Some(DefData::Site(facts)) if self.is_generated_include(facts))
+    }
+
     fn may_be_trait(&self, id: DefId) -> bool {
         match self.def(id).map(|def| def.kind) {
             Some(DefKind::Trait) => true,

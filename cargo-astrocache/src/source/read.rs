@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::str;
 
 use camino::{Utf8Path, Utf8PathBuf};
 

@@ -235,6 +235,7 @@ pub struct Import {
     pub kind: ImportKind,
     /// `cfg` attributes, hashed; 0 where there are none.
     pub cfg: u64,
+    pub cfg_atoms: Box<[Name]>,
 }
 
 /// How an import brings in names.
@@ -280,6 +281,8 @@ pub struct DefBody {
     pub cfg_atoms: Box<[Name]>,
     /// Byte range in the text as read (line ends normalised).
     pub range: (u32, u32),
+    /// Where the item starts after its outer attributes and docs.
+    pub item_start: u32,
     /// Line and column of the name, 1-based.
     pub line: u32,
     pub column: u32,
@@ -353,6 +356,25 @@ pub enum MentionKind {
     Quoted,
     /// `.m(` in such arguments: one segment.
     QuotedMethod,
+}
+
+impl std::fmt::Display for DefKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            DefKind::Fn => "fn",
+            DefKind::Const => "const",
+            DefKind::Static => "static",
+            DefKind::Struct => "struct",
+            DefKind::Enum => "enum",
+            DefKind::Union => "union",
+            DefKind::Trait => "trait",
+            DefKind::TypeAlias => "type",
+            DefKind::Impl => "impl",
+            DefKind::Macro => "macro",
+            DefKind::MacroSite => "macro call",
+            DefKind::Other => "other",
+        })
+    }
 }
 
 impl DefBody {

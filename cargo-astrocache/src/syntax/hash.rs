@@ -112,6 +112,23 @@ fn is_trailing_comma(tree: &Tree<'_>, i: Idx, parent: SyntaxKind) -> bool {
     }
 }
 
+/// The normalised tokens of a whole file.
+pub fn file_hash(text: &str, edition: Edition) -> Hash {
+    let tree = Tree::file(text, edition);
+    let mut sink = TokenSink::default();
+    if !tree.is_empty() {
+        feed(&tree, 0, &Normalise { skip: &|_| false, docs: false }, &mut sink);
+    }
+    sink.hash()
+}
+
+/// The string literals of a file, unquoted, in order.
+pub fn string_literals(text: &str, edition: Edition) -> Vec<String> {
+    let lexed = ra_ap_parser::LexedStr::new(edition, text);
+    let strings = (0..lexed.len()).filter(|&i| lexed.kind(i) == STRING).map(|i| lexed.text(i));
+    strings.map(|literal| literal.trim_start_matches('r').trim_matches('#').trim_matches('"').to_owned()).collect()
+}
+
 /// The hash that the `#[cached]` macro computes over the same function, from the text of the item without its outer
 /// attributes, or of a `func!`'s argument.
 pub fn source_hash(text: &str, edition: Edition) -> TokenHash {

@@ -9,6 +9,10 @@ mod tests;
 mod tree;
 
 pub use facts::*;
-pub use hash::source_hash;
+pub use hash::{file_hash, source_hash, string_literals};
 pub use lower::facts;
 pub use name::{Name, known};
+
+/// A hash of the shared token normalisation, as salsa keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceHash(pub astrocache_manifest::tokens::TokenHash);

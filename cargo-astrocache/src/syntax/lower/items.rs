@@ -367,7 +367,7 @@ fn lower_extern_crate(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs:
     let path: Path = [Name::ident(tree.token_text(token))].into();
     let name = rename(tree, node).unwrap_or(path[0]);
     let kind = ImportKind::ExternCrate { name, macro_use: attrs.macro_use };
-    cx.out.items.imports.push(Import { scope, path, kind, cfg: attrs.cfg });
+    cx.out.items.imports.push(Import { scope, path, kind, cfg: attrs.cfg, cfg_atoms: sorted(attrs.cfg_atoms.clone()) });
 }
 
 fn rename(tree: &Tree<'_>, node: Idx) -> Option<Name> {
@@ -378,11 +378,11 @@ fn rename(tree: &Tree<'_>, node: Idx) -> Option<Name> {
 
 fn lower_use(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs) {
     if let Some(use_tree) = cx.tree.child(node, USE_TREE) {
-        lower_use_tree(cx, use_tree, scope, attrs.cfg, &[]);
+        lower_use_tree(cx, use_tree, scope, attrs, &[]);
     }
 }
 
-fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, cfg: u64, prefix: &[Name]) {
+fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs, prefix: &[Name]) {
     let tree = cx.tree;
     let mut path = prefix.to_vec();
     if let Some(own) = tree.child(node, PATH) {
@@ -392,7 +392,7 @@ fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, cfg: u64, 
     }
     if let Some(list) = tree.child(node, USE_TREE_LIST) {
         for child in tree.children(list).filter(|&c| tree.kind(c) == USE_TREE) {
-            lower_use_tree(cx, child, scope, cfg, &path);
+            lower_use_tree(cx, child, scope, attrs, &path);
         }
         return;
     }
@@ -407,5 +407,6 @@ fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, cfg: u64, 
         let name = rename(tree, node).unwrap_or(last);
         if to_self { ImportKind::TypeOnly(name) } else { ImportKind::Named(name) }
     };
-    cx.out.items.imports.push(Import { scope, path: path.into(), kind, cfg });
+    let cfg_atoms = sorted(attrs.cfg_atoms.clone());
+    cx.out.items.imports.push(Import { scope, path: path.into(), kind, cfg: attrs.cfg, cfg_atoms });
 }

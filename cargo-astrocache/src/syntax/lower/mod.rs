@@ -39,7 +39,7 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>)
         path_attr: None,
     });
     let enclosing = Enclosing::default();
-    let deals_in_tokens = lines.text.contains("proc_macro") || lines.text.contains("TokenStream");
+    let deals_in_tokens = ["proc_macro", "TokenStream", "OUT_DIR"].iter().any(|word| lines.text.contains(word));
     let mut cx = Lower { tree, out: &mut out, edition, base, lines, enclosing, deals_in_tokens };
     if !tree.is_empty() {
         items::lower_list(&mut cx, 0, ScopeIdx(0), None);
@@ -56,7 +56,7 @@ struct Lower<'a, 'o> {
     base: u32,
     lines: &'o LineStarts<'o>,
     enclosing: Enclosing,
-    /// The file speaks of proc macros: its strings may be code.
+    /// The file speaks of proc macros or of `OUT_DIR`: its strings may be code.
     deals_in_tokens: bool,
 }
 
@@ -112,10 +112,18 @@ impl Lower<'_, '_> {
         DefBody {
             layout: short64(&layout),
             range: (self.base + start, self.base + stop),
+            item_start: self.base + self.item_start(node),
             line,
             column,
             ..DefBody::default()
         }
+    }
+
+    /// Where an item starts after its outer attributes and doc comments.
+    fn item_start(&self, node: Idx) -> u32 {
+        use ra_ap_parser::SyntaxKind::{ATTR, COMMENT};
+        let first = self.tree.children(node).find(|&c| !matches!(self.tree.kind(c), ATTR | COMMENT));
+        self.tree.start(first.unwrap_or(node))
     }
 
     /// Items read out of macro arguments exist only through those macros.

@@ -1,0 +1,10 @@
+//! One run: which crates are read, which roots there are, and what is reported of them.
+
+mod ledger;
+mod report;
+mod roots;
+mod run;
+
+pub use ledger::ledger;
+pub use report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats};
+pub use run::{AnalysisError, Request, Roots, run};

@@ -1,0 +1,131 @@
+//! Which crates can hold roots, which must be read for them, and the roots themselves.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    db::{Db, Workspace},
+    fingerprint::DefPath,
+    project::{CrateId, CrateKind, PackageSource, Project},
+    resolve::{DefId, Index, Ns, Res, World, declarations, resolver},
+    source,
+    syntax::DefKind,
+};
+
+/// Packages of the runtime: whoever can write `#[cached]` depends on one of them.
+const RUNTIME: &[&str] = &["astrocache-runtime", "astrocache-macros"];
+
+/// Crates of the workspace that may hold annotated functions.
+pub fn annotated_crates(project: &Project) -> Vec<CrateId> {
+    let candidates = project.crate_ids().filter(|&id| {
+        let krate = project.krate(id);
+        let uses_runtime = krate.deps.iter().any(|dep| RUNTIME.contains(&project.package_of(dep.krate).name.as_str()));
+        let is_runtime = RUNTIME.contains(&project.package_of(id).name.as_str());
+        project.package_of(id).member && uses_runtime && !is_runtime && krate.kind != CrateKind::BuildScript
+    });
+    // Tests and examples by the hundred cost a parse each: those that never speak of caching are left alone.
+    candidates.filter(|&id| may_annotate(project, id)).collect()
+}
+
+fn may_annotate(project: &Project, id: CrateId) -> bool {
+    let krate = project.krate(id);
+    let side_target = matches!(krate.kind, CrateKind::Example | CrateKind::Test | CrateKind::Bench);
+    if !side_target {
+        return true;
+    }
+    match source::read(&krate.root_file) {
+        // A `mod` may hold the annotation.
+        Ok(it) => it.text.contains("cached") || it.text.contains("astrocache") || it.text.contains("mod "),
+        Err(_) => false,
+    }
+}
+
+/// Crates of the workspace that may hold a function of one of these names.
+pub fn named_crates(project: &Project, names: &[String]) -> Vec<CrateId> {
+    let members: Vec<CrateId> = project.crate_ids().filter(|&id| project.package_of(id).member).collect();
+    let by_head = |name: &String| {
+        let head = name.trim_start_matches('<').split("::").next().unwrap_or_default();
+        members.iter().copied().filter(|&id| project.krate(id).name == head).collect::<Vec<_>>()
+    };
+    let mut out = BTreeSet::new();
+    for name in names {
+        let named = by_head(name);
+        let primary = |&id: &CrateId| matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin | CrateKind::ProcMacro);
+        out.extend(if named.is_empty() { members.iter().copied().filter(primary).collect() } else { named });
+    }
+    out.into_iter().collect()
+}
+
+/// Everything that must be read for roots in `crates`: what they can see, what can bring types to them (members that
+/// depend on them, with what those see), and build scripts whose code stands for packages among all that.
+pub fn crates_in_play(project: &Project, crates: &[CrateId]) -> Vec<CrateId> {
+    let mut seeds: BTreeSet<CrateId> = crates.iter().copied().collect();
+    let primary = |id: CrateId| {
+        project.package_of(id).member && matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin)
+    };
+    loop {
+        let before = seeds.len();
+        let users = project.crate_ids().filter(|&id| primary(id));
+        let more: Vec<CrateId> =
+            users.filter(|&id| project.krate(id).deps.iter().any(|dep| seeds.contains(&dep.krate))).collect();
+        seeds.extend(more);
+        if seeds.len() == before {
+            break;
+        }
+    }
+    let mut out = cone(project, seeds);
+    loop {
+        let scripts = out.iter().filter_map(|&id| {
+            let package = project.package_of(id);
+            package.build_script.filter(|_| package.source == PackageSource::Path)
+        });
+        let scripts: BTreeSet<CrateId> = scripts.filter(|script| !out.contains(script)).collect();
+        if scripts.is_empty() {
+            return out.into_iter().collect();
+        }
+        out.extend(cone(project, scripts));
+    }
+}
+
+fn cone(project: &Project, seeds: BTreeSet<CrateId>) -> BTreeSet<CrateId> {
+    let mut out = BTreeSet::new();
+    let mut queue: Vec<CrateId> = seeds.into_iter().collect();
+    while let Some(id) = queue.pop() {
+        if out.insert(id) {
+            queue.extend(project.krate(id).deps.iter().map(|dep| dep.krate));
+        }
+    }
+    out
+}
+
+/// The functions marked `#[cached]` in `crates`.
+pub fn annotated(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<DefId> {
+    let world = resolver(db, workspace);
+    let mut out = Vec::new();
+    for &krate in crates {
+        let map = declarations(db, workspace, krate);
+        out.extend(map.def_ids().filter(|&id| is_annotated(&world, id)));
+    }
+    out
+}
+
+fn is_annotated(world: &World, id: DefId) -> bool {
+    let (Some(def), Some(module)) = (world.def(id), world.module_of(id)) else { return false };
+    def.kind == DefKind::Fn
+        && def.attrs.iter().filter(|attr| !attr.derive).any(|attr| {
+            world.resolve(module, &attr.path, Ns::Macro).targets.iter().any(|target| match target.res {
+                Res::Def(id) => {
+                    world.project.package_of(id.krate).name == "astrocache-macros"
+                        && world.def(id).is_some_and(|def| def.name.as_str() == "cached")
+                }
+                _ => false,
+            })
+        })
+}
+
+/// All functions of `crates` with the paths they can be asked for.
+pub fn functions(world: &World, index: &Index, crates: &[CrateId]) -> Vec<(String, Option<String>, DefId)> {
+    let paths = DefPath { world, index };
+    let maps = crates.iter().filter_map(|&krate| world.map(krate));
+    let ids = maps.flat_map(|map| map.def_ids().filter(|&id| map.def(id).kind == DefKind::Fn));
+    ids.map(|id| (paths.of(id), paths.short(id), id)).collect()
+}

@@ -1,0 +1,370 @@
+//! From a project to reports.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use astrocache_manifest::{Fingerprint, now_ns, tokens::TokenHash};
+use rayon::prelude::*;
+
+use super::{
+    report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats},
+    roots,
+};
+use crate::{
+    db::{AnalysisDb, Blob, Db, SourceFile, Workspace, facts, source_of},
+    fingerprint::{DefPath, fingerprint, source_file},
+    project::{CrateId, CrateKind, PackageSource, Project},
+    reach::{closure, findings},
+    resolve::{DefId, Index, World, declarations, resolver, tables},
+};
+
+/// What to analyze.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub roots: Roots,
+    /// Report the definitions of each closure.
+    pub explain: bool,
+}
+
+/// Which functions are roots.
+#[derive(Debug, Clone)]
+pub enum Roots {
+    /// Those marked `#[cached]`.
+    Annotated,
+    /// Those of these paths, or of the one path that ends so.
+    Named(Vec<String>),
+}
+
+/// Why there is no analysis.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalysisError {
+    #[error("no function `{name}` in the workspace{}", suggestion(.nearest))]
+    UnknownFunction { name: String, nearest: Vec<String> },
+
+    #[error("`{name}` is the end of several paths; write more of it: {}", .candidates.join(", "))]
+    AmbiguousFunction { name: String, candidates: Vec<String> },
+
+    #[error("cannot start threads for the analysis: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+
+    #[error("source files keep changing while they are read; try again when they are at rest")]
+    Unsettled,
+}
+
+fn suggestion(nearest: &[String]) -> String {
+    match nearest {
+        [] => String::new(),
+        [one] => format!("; did you mean `{one}`?"),
+        many => format!("; did you mean one of {}?", many.join(", ")),
+    }
+}
+
+/// Deeply nested expressions recurse deeply; 64 MiB holds a hundred thousand levels.
+const STACK: usize = 64 << 20;
+
+/// Analyzes `project`.
+///
+/// # Errors
+///
+/// Only what makes an answer impossible; files that cannot be read or parsed are diagnostics.
+pub fn run(project: &Project, request: &Request) -> Result<Analysis, AnalysisError> {
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).build()?;
+    let project = Arc::new(project.clone());
+    // A file that changes between its hash and its parse gives facts of neither state: start over.
+    for _ in 0..3 {
+        let (project, db) = (project.clone(), AnalysisDb::default());
+        let (result, raced) = pool.install(move || {
+            let mut run = Run::new(db, project, request);
+            let result = run.analysis();
+            let raced = run.db.files().take_raced();
+            (result, raced)
+        });
+        if !raced {
+            return result;
+        }
+    }
+    Err(AnalysisError::Unsettled)
+}
+
+struct Run<'r> {
+    db: AnalysisDb,
+    project: Arc<Project>,
+    request: &'r Request,
+}
+
+impl<'r> Run<'r> {
+    fn new(db: AnalysisDb, project: Arc<Project>, request: &'r Request) -> Run<'r> {
+        Run { db, project, request }
+    }
+
+    fn analysis(&mut self) -> Result<Analysis, AnalysisError> {
+        let taken_ns = now_ns();
+        let searched = match &self.request.roots {
+            Roots::Annotated => roots::annotated_crates(&self.project),
+            Roots::Named(names) => roots::named_crates(&self.project, names),
+        };
+        let in_play = roots::crates_in_play(&self.project, &searched);
+        let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
+        self.read_all(workspace, &in_play);
+        let selected = self.select(workspace, &searched)?;
+        let mut reports = self.reports(workspace, &selected);
+        let mut diagnostics = self.diagnostics(workspace, &in_play);
+        tell_apart(&mut reports, &mut diagnostics);
+        diagnostics.sort();
+        Ok(Analysis {
+            roots: reports.into_iter().map(|(_, report)| report).collect(),
+            stats: self.stats(workspace, &in_play),
+            diagnostics,
+            local_files: self.local_files(workspace, &in_play),
+            crates: searched,
+            taken_ns,
+        })
+    }
+
+    /// Parses every file, crates in parallel.
+    fn read_all(&self, workspace: Workspace, crates: &[CrateId]) {
+        crates.par_iter().for_each_with(self.db.clone(), |db, &krate| {
+            declarations(db, workspace, krate);
+        });
+    }
+
+    /// The roots, with the name each was asked for.
+    fn select(&self, workspace: Workspace, crates: &[CrateId]) -> Result<Vec<(Option<String>, DefId)>, AnalysisError> {
+        match &self.request.roots {
+            Roots::Annotated => {
+                let all = roots::annotated(&self.db, workspace, crates);
+                Ok(all.into_iter().map(|id| (None, id)).collect())
+            }
+            Roots::Named(names) => {
+                let (world, index) = (resolver(&self.db, workspace), tables(&self.db, workspace));
+                let all = roots::functions(&world, &index, crates);
+                let mut out = Vec::new();
+                for name in names {
+                    out.extend(find(name, &all)?.into_iter().map(|id| (Some(name.clone()), id)));
+                }
+                Ok(out)
+            }
+        }
+    }
+
+    fn reports(&self, workspace: Workspace, selected: &[(Option<String>, DefId)]) -> Vec<(DefId, RootReport)> {
+        let world = resolver(&self.db, workspace);
+        let index = tables(&self.db, workspace);
+        let mut reports: Vec<(DefId, RootReport)> = selected
+            .par_iter()
+            .map_with(self.db.clone(), |db, (asked, id)| {
+                (*id, report(db, workspace, &world, &index, asked.as_deref(), *id, self.request.explain))
+            })
+            .collect();
+        if matches!(self.request.roots, Roots::Annotated) {
+            let key = |it: &RootReport| (it.package.clone(), it.target.clone(), it.path.clone(), it.source.to_string());
+            reports.sort_by_key(|(_, it)| key(it));
+        }
+        reports
+    }
+
+    fn diagnostics(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<Diagnostic> {
+        let problems = self.db.files().problems().into_iter();
+        let mut out: Vec<Diagnostic> =
+            problems.map(|it| Diagnostic { file: it.path, line: it.line, message: it.message }).collect();
+        for file in self.files_of(workspace, crates, true) {
+            let errors = facts(&self.db, file).errors;
+            if errors > 0 {
+                let path = file.path(&self.db).clone();
+                let message = format!("does not parse ({errors} syntax errors); analyzed as far as it does");
+                out.push(Diagnostic { file: path, line: 0, message });
+            }
+        }
+        out
+    }
+
+    /// The files of `crates`, each once; local ones only, or all.
+    fn files_of(&self, workspace: Workspace, crates: &[CrateId], local: bool) -> Vec<SourceFile> {
+        let mut out = BTreeMap::new();
+        for &krate in crates {
+            if local && self.project.package_of(krate).source != PackageSource::Path {
+                continue;
+            }
+            for unit in &declarations(&self.db, workspace, krate).units {
+                out.insert(unit.file.path(&self.db).clone(), unit.file);
+            }
+        }
+        out.into_values().collect()
+    }
+
+    fn local_files(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<LocalFile> {
+        let sources = self.files_of(workspace, crates, true).into_iter();
+        let mut out: Vec<LocalFile> = sources
+            .map(|file| LocalFile { path: file.path(&self.db).clone(), hash: file.revision(&self.db) })
+            .collect();
+        let blobs = self.db.files().blobs().into_iter();
+        out.extend(blobs.map(|blob: Blob| LocalFile { path: blob.path(&self.db).clone(), hash: blob.revision(&self.db) }));
+        out.sort();
+        out.dedup();
+        out
+    }
+
+    fn stats(&self, workspace: Workspace, crates: &[CrateId]) -> Stats {
+        let mut packages: Vec<_> = crates.iter().map(|&krate| self.project.krate(krate).package).collect();
+        packages.sort();
+        packages.dedup();
+        let maps = crates.iter().map(|&krate| declarations(&self.db, workspace, krate));
+        Stats {
+            packages: packages.len(),
+            files: self.files_of(workspace, crates, false).len(),
+            definitions: maps.map(|map| map.def_ids().count()).sum(),
+        }
+    }
+}
+
+/// The functions that `name` means: of that path, else the one path that ends so.
+fn find(name: &str, all: &[(String, Option<String>, DefId)]) -> Result<Vec<DefId>, AnalysisError> {
+    let is = |it: &&(String, Option<String>, DefId)| it.0 == name || it.1.as_deref() == Some(name);
+    let exact: Vec<DefId> = all.iter().filter(is).map(|it| it.2).collect();
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    let tail = format!("::{name}");
+    let ends = |path: &str| path.ends_with(&tail);
+    let close = all.iter().filter(|it| ends(&it.0) || it.1.as_deref().is_some_and(ends));
+    let mut by_path: BTreeMap<&str, Vec<DefId>> = BTreeMap::new();
+    for it in close {
+        by_path.entry(&it.0).or_default().push(it.2);
+    }
+    match by_path.len() {
+        0 => Err(AnalysisError::UnknownFunction { name: name.to_owned(), nearest: nearest(name, all) }),
+        1 => Ok(by_path.into_values().flatten().collect()),
+        _ => {
+            let candidates = by_path.keys().take(8).map(|path| format!("`{path}`")).collect();
+            Err(AnalysisError::AmbiguousFunction { name: name.to_owned(), candidates })
+        }
+    }
+}
+
+fn nearest(name: &str, all: &[(String, Option<String>, DefId)]) -> Vec<String> {
+    let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+    let score = |path: &str| {
+        let tails = strsim::jaro_winkler(&last(name), &last(path));
+        strsim::jaro_winkler(name, path).max(0.9 * tails)
+    };
+    let mut scored: Vec<(f64, &str)> = all.iter().map(|it| (score(&it.0), it.0.as_str())).filter(|it| it.0 > 0.8).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(3).map(|(_, path)| path.to_owned()).collect()
+}
+
+fn report(
+    db: &dyn Db,
+    workspace: Workspace,
+    world: &World,
+    index: &Index,
+    asked: Option<&str>,
+    id: DefId,
+    explain: bool,
+) -> RootReport {
+    let paths = DefPath { world, index };
+    let printed = fingerprint(db, workspace, id);
+    let closure = closure(db, workspace, id);
+    let place = place(db, world, id);
+    let project = &world.project;
+    let root = &project.workspace_root;
+    let file = place.file.strip_prefix(root).map_or(place.file.clone(), |path| path.to_owned());
+    let found = findings(db, workspace, &closure);
+    let definitions = match explain {
+        true => closure.items.iter().map(|item| closure_item(db, world, &paths, item)).collect(),
+        false => Vec::new(),
+    };
+    RootReport {
+        path: asked.filter(|name| name.contains("::")).map_or_else(|| paths.of(id), str::to_owned),
+        package: project.package_of(id.krate).name.clone(),
+        target: target(project, id.krate),
+        file,
+        line: place.line,
+        column: place.column,
+        name: world.def(id).map_or(String::new(), |def| def.name.as_str().to_owned()),
+        source: place.source,
+        fingerprint: printed.fingerprint,
+        crates: printed.crates.clone(),
+        cfgs: printed.cfgs.iter().cloned().collect(),
+        env: printed.env.iter().cloned().collect(),
+        files: printed.files.iter().cloned().collect(),
+        findings: found.into_iter().map(|it| finding(db, world, it)).collect(),
+        unresolved: closure.unresolved.iter().cloned().collect(),
+        definitions,
+    }
+}
+
+fn finding(db: &dyn Db, world: &World, it: crate::reach::Finding) -> astrocache_manifest::Finding {
+    let place = place(db, world, it.id);
+    astrocache_manifest::Finding {
+        kind: it.kind.to_owned(),
+        name: it.name,
+        file: place.file.into_std_path_buf(),
+        line: place.line,
+    }
+}
+
+fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::reach::Item) -> ClosureItem {
+    let place = place(db, world, item.id);
+    ClosureItem {
+        path: paths.of(item.id),
+        kind: world.def(item.id).map_or(crate::syntax::DefKind::Other, |def| def.kind),
+        package: world.project.package_of(item.id.krate).name.clone(),
+        file: place.file,
+        line: place.line,
+        rule: item.rule,
+        via: item.via.map(|via| via as usize),
+    }
+}
+
+/// Where a definition stands.
+struct Place {
+    file: camino::Utf8PathBuf,
+    line: u32,
+    column: u32,
+    source: TokenHash,
+}
+
+fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
+    let nowhere = Place { file: Default::default(), line: 0, column: 0, source: TokenHash::from_bytes([0; 16]) };
+    let Some(file) = source_file(db, world, id) else { return nowhere };
+    let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else { return nowhere };
+    let facts = facts(db, file);
+    let Some(body) = crate::resolve::unit_facts(&facts, &unit.expansion).bodies.get(id.def as usize) else {
+        return nowhere;
+    };
+    let source = source_of(db, file, body.item_start, body.range.1);
+    Place {
+        file: file.path(db).clone(),
+        line: body.line,
+        column: body.column,
+        source: source.map_or(nowhere.source, |it| it.0),
+    }
+}
+
+/// As the manifest names a target.
+pub fn target(project: &Project, krate: CrateId) -> String {
+    let it = project.krate(krate);
+    match it.kind {
+        CrateKind::Lib | CrateKind::ProcMacro => "lib".to_owned(),
+        CrateKind::Bin => format!("bin:{}", it.target),
+        CrateKind::Example => format!("example:{}", it.target),
+        CrateKind::Test => format!("test:{}", it.target),
+        CrateKind::Bench => format!("bench:{}", it.target),
+        CrateKind::BuildScript => "build-script".to_owned(),
+    }
+}
+
+/// Two definitions of one path are `cfg` variants, or a mistake; each gets a path of its own.
+fn tell_apart(reports: &mut [(DefId, RootReport)], diagnostics: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<(String, String, String), (u32, Fingerprint)> = BTreeMap::new();
+    for (_, report) in reports.iter_mut().filter(|(_, report)| !report.path.is_empty()) {
+        let key = (report.package.clone(), report.target.clone(), report.path.clone());
+        let entry = seen.entry(key).or_insert((0, report.fingerprint));
+        entry.0 += 1;
+        if entry.0 > 1 {
+            let message = format!("`{}` is defined more than once; the second is listed as `{0}#{}`", report.path, entry.0);
+            diagnostics.push(Diagnostic { file: report.file.clone(), line: report.line, message });
+            report.path = format!("{}#{}", report.path, entry.0);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What can be typed. Names and headings are cargo's own, so that what one knows of cargo holds here.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit;
+use crate::project::LoadOptions;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Keeps durable memoization fresh: tells which cached functions can run changed code
+#[derive(Debug, Parser)]
+#[command(name = "cargo-astrocache", bin_name = "cargo astrocache", version, styles = STYLES)]
+#[command(after_help = exit::TABLE, subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) display: DisplayArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Tell whether Astrocache.lock fits the source; write nothing
+    #[command(after_help = exit::TABLE)]
+    Check {
+        #[command(flatten)]
+        project: ProjectArgs,
+        #[command(flatten)]
+        packages: PackageArgs,
+    },
+    /// Write Astrocache.lock anew from the source
+    #[command(after_help = exit::TABLE)]
+    Update {
+        #[command(flatten)]
+        project: ProjectArgs,
+        #[command(flatten)]
+        packages: PackageArgs,
+    },
+    /// Delete stored values that Astrocache.lock no longer lists
+    #[command(after_help = exit::TABLE)]
+    Prune(PruneArgs),
+    /// Show all code that a function can run, and how it gets there
+    #[command(after_help = exit::TABLE)]
+    Explain {
+        /// A function: `app::render::page`, `app::Page::render`, or the end of such a path
+        function: String,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// List the cached functions
+    #[command(after_help = exit::TABLE)]
+    List {
+        #[command(flatten)]
+        project: ProjectArgs,
+        #[command(flatten)]
+        packages: PackageArgs,
+    },
+    /// Print the fingerprint of any functions of the workspace, cached or not
+    #[command(after_help = exit::TABLE)]
+    Fingerprint {
+        /// Functions: `app::render::page`, `app::Page::render`, or the end of such a path
+        #[arg(required = true)]
+        functions: Vec<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Write the ledger that the `#[cached]` macro reads while it compiles
+    #[command(hide = true)]
+    Ledger {
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+}
+
+/// What is read.
+#[derive(Debug, Args)]
+pub(super) struct ProjectArgs {
+    /// Directory for what cargo builds, where the ledger is kept too
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Compilation Options")]
+    target_dir: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    features: FeatureArgs,
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Feature Selection")]
+struct FeatureArgs {
+    /// Space or comma separated list of features to activate
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    features: Vec<String>,
+    /// Activate all available features
+    #[arg(long)]
+    all_features: bool,
+    /// Do not activate the `default` feature
+    #[arg(long)]
+    no_default_features: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Manifest Options")]
+struct ManifestArgs {
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH")]
+    manifest_path: Option<Utf8PathBuf>,
+    /// Assert that `Cargo.lock` will remain unchanged
+    #[arg(long)]
+    locked: bool,
+    /// Run without accessing the network
+    #[arg(long)]
+    offline: bool,
+    /// Equivalent to specifying both --locked and --offline
+    #[arg(long)]
+    frozen: bool,
+}
+
+/// Whose cached functions are looked at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Package Selection")]
+pub(super) struct PackageArgs {
+    /// Only the cached functions of these packages
+    #[arg(short, long = "package", value_name = "SPEC")]
+    pub(super) packages: Vec<String>,
+    /// All packages of the workspace (the default)
+    #[arg(long, conflicts_with = "packages")]
+    workspace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PruneArgs {
+    /// Tell what would be deleted; delete nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
+    pub(super) manifest_path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Display Options")]
+pub(super) struct DisplayArgs {
+    /// Form of the output: JSON goes to stdout, `github` is annotations for GitHub Actions
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FMT")]
+    pub(super) message_format: MessageFormat,
+    /// Coloring [default: auto, or CARGO_TERM_COLOR]
+    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    pub(super) color: Option<Color>,
+    /// Print only findings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum MessageFormat {
+    #[default]
+    Human,
+    Json,
+    Github,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl ProjectArgs {
+    pub(super) fn manifest_path(&self) -> Option<&Utf8Path> {
+        self.manifest.manifest_path.as_deref()
+    }
+
+    /// As the project layer takes them.
+    pub(super) fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            features: self.features.features.clone(),
+            all_features: self.features.all_features,
+            no_default_features: self.features.no_default_features,
+            offline: self.manifest.offline,
+            locked: self.manifest.locked,
+            frozen: self.manifest.frozen,
+            target_dir: self.target_dir.clone(),
+            keep_lock: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn display_flags_stand_before_or_after_the_command() {
+        for line in [["x", "-q", "check"], ["x", "check", "-q"]] {
+            assert!(Cli::try_parse_from(line).unwrap().display.quiet);
+        }
+        assert!(Cli::try_parse_from(["x", "check", "-q", "-v"]).is_err());
+        assert!(Cli::try_parse_from(["x", "explain"]).is_err());
+    }
+}

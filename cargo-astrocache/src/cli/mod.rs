@@ -1,0 +1,17 @@
+//! The command line: flags, one file per command, and the only place that prints.
+
+mod args;
+mod check;
+mod exit;
+mod explain;
+mod fingerprint;
+mod freshness;
+mod ledger;
+mod list;
+mod prune;
+mod run;
+mod session;
+mod ui;
+mod update;
+
+pub use run::main;

@@ -1,0 +1,69 @@
+//! `update`: writes the manifest, and the ledger beside it, from the source.
+
+use anyhow::Context as _;
+use astrocache_manifest::{Manifest, ManifestError, ManifestErrorKind};
+use serde_json::json;
+
+use super::args::{MessageFormat, PackageArgs, ProjectArgs};
+use super::exit::Outcome;
+use super::freshness::{Standing, compare, root};
+use super::ledger;
+use super::session::{Access, Session};
+use super::ui::{Ui, count};
+
+pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
+    let session = Session::open(project, Access::Write, &Session::annotated(), ui)?;
+    let selected = session.selection(packages)?;
+    let old = replaceable(session.read_manifest(), ui)?;
+
+    let others = old.iter().flat_map(|it| &it.roots).filter(|it| !selected(&it.package)).cloned();
+    let found = session.analysis.roots.iter().filter(|it| selected(&it.package)).map(root);
+    let new = Manifest { roots: others.chain(found).collect() };
+    let nothing_to_list = old.is_none() && new.roots.is_empty();
+    let written = !nothing_to_list
+        && new
+            .write_if_changed(session.manifest_path().as_std_path())
+            .context("cannot write the manifest; the checkout may be read-only")?;
+    if let Err(error) = ledger::write(&session) {
+        ui.warning(None, format_args!("{error:#}; the next build asks again"));
+    }
+
+    let changes = changes(old.as_ref(), &session);
+    if ui.format == MessageFormat::Json {
+        ui.json(&json!({ "written": written, "roots": new.roots.len(), "changes": changes }))?;
+    }
+    let message = match written {
+        true => ("Updated", format!("Astrocache.lock: {changes}")),
+        false => ("Fresh", session.summary(new.roots.len())),
+    };
+    ui.status(message.0, message.1);
+    Ok(Outcome::Done)
+}
+
+/// The old manifest. One that is damaged says nothing that the source does not say better; but one that a newer
+/// version wrote, or that cannot be read, is not ours to replace.
+fn replaceable(read: Result<Option<Manifest>, ManifestError>, ui: &Ui) -> anyhow::Result<Option<Manifest>> {
+    match read {
+        Ok(manifest) => Ok(manifest),
+        Err(error) if matches!(error.kind, ManifestErrorKind::NewerVersion(_) | ManifestErrorKind::Read(_)) => {
+            Err(error).context("cannot use the manifest")
+        }
+        Err(error) => {
+            ui.warning(None, format_args!("replacing a damaged manifest: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// `1 new, 2 changed`
+fn changes(old: Option<&Manifest>, session: &Session) -> String {
+    let entries = compare(old, &session.analysis.roots);
+    let kinds = [(Standing::New, "new"), (Standing::Changed, "changed"), (Standing::Gone, "gone")];
+    let counts = kinds.map(|(kind, word)| (entries.iter().filter(|it| it.standing == kind).count(), word));
+    let told: Vec<String> =
+        counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    match told.is_empty() {
+        true => count(entries.len(), "cached function"),
+        false => told.join(", "),
+    }
+}

@@ -1,0 +1,295 @@
+//! What a closure depends on besides definitions: R10 (proc macros as programs), R12 (files, environment, build
+//! scripts, positions), R13 (`cfg`, features, editions, settings).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{own::Own, source_file};
+use crate::{
+    db::{Db, Workspace, file_tokens, string_literals},
+    project::{CrateId, PackageId, PackageSource},
+    reach::Closure,
+    resolve::{DefId, Meaning, Res, World, declarations},
+    source,
+    syntax::{Include, Name},
+};
+
+/// See the module.
+#[derive(Default)]
+pub struct Facts {
+    /// Sorted; part of the fingerprint.
+    pub lines: BTreeSet<String>,
+    pub cfgs: BTreeSet<String>,
+    pub env: BTreeSet<String>,
+    pub files: BTreeSet<Utf8PathBuf>,
+}
+
+/// What one pass over the closure's definitions finds.
+#[derive(Default)]
+struct Found {
+    packages: BTreeSet<PackageId>,
+    crates: BTreeSet<CrateId>,
+    atoms: BTreeMap<PackageId, BTreeSet<&'static str>>,
+    env: BTreeMap<&'static str, BTreeSet<PackageId>>,
+    includes: Vec<(DefId, Include)>,
+    positions: bool,
+}
+
+pub fn collect(db: &dyn Db, workspace: Workspace, world: &World, closure: &Closure, own: &mut Own<'_>) -> Facts {
+    let found = survey(world, closure, own);
+    let mut facts = Facts::default();
+    settings(world, &found, &mut facts);
+    editions(world, &found, &mut facts);
+    cfgs(world, &found, &mut facts);
+    environment(world, &found, &mut facts);
+    for (id, include) in &found.includes {
+        included(db, world, *id, include, &mut facts);
+    }
+    if found.positions {
+        positions(world, closure, own, &mut facts);
+    }
+    for &package in &found.packages {
+        build_script(db, workspace, world, package, &mut facts);
+    }
+    for entry in &closure.proc_macros {
+        program(db, workspace, world, entry.krate, "proc macro", &mut facts);
+    }
+    facts
+}
+
+fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
+    let mut found = Found::default();
+    for item in &closure.items {
+        let id = item.id;
+        let package = world.project.krate(id.krate).package;
+        found.packages.insert(package);
+        if found.crates.insert(id.krate) {
+            import_atoms(world, id.krate, found.atoms.entry(package).or_default());
+        }
+        let module = world.module_of(id).and_then(|module| Some((world.map(module.krate)?, module)));
+        let around = module.map_or(&[][..], |(map, module)| &map.modules[module.module as usize].cfg_atoms);
+        own.with_body(id, |body| {
+            let atoms = found.atoms.entry(package).or_default();
+            atoms.extend(around.iter().chain(body.cfg_atoms.iter()).map(|atom| atom.as_str()));
+            for name in &body.effects.env {
+                found.env.entry(name.as_str()).or_default().insert(package);
+            }
+            found.includes.extend(body.effects.includes.iter().map(|include| (id, include.clone())));
+            found.positions |= body.effects.positions;
+        });
+        let graph = own.graph(id);
+        found.positions |= graph.defs.get(id.def as usize).is_some_and(|uses| uses.iter().any(names_location));
+    }
+    found
+}
+
+/// `Location::caller`.
+fn names_location(it: &crate::resolve::Use) -> bool {
+    let Meaning::Path(resolution) = &it.meaning else { return false };
+    resolution.targets.iter().any(|target| {
+        matches!(target.res, Res::External(path) if path.as_str().ends_with("Location::caller"))
+    })
+}
+
+/// `cfg`s on imports and modules decide what names mean, anywhere in the crate.
+fn import_atoms(world: &World, krate: CrateId, out: &mut BTreeSet<&'static str>) {
+    let Some(map) = world.map(krate) else { return };
+    for unit in &map.units {
+        let imports = unit.items.imports.iter().flat_map(|import| import.cfg_atoms.iter());
+        out.extend(imports.map(|atom| atom.as_str()));
+    }
+}
+
+fn settings(world: &World, found: &Found, facts: &mut Facts) {
+    let settings = &world.project.settings;
+    for (key, value) in &settings.profile {
+        facts.lines.insert(format!("profile {key} = {value}"));
+    }
+    let atoms: BTreeSet<&str> = found.atoms.values().flatten().copied().collect();
+    for cfg in settings.cfgs.iter().filter(|cfg| atoms.contains(cfg.replace(' ', "").as_str())) {
+        facts.lines.insert(format!("cfg {cfg}"));
+    }
+}
+
+fn editions(world: &World, found: &Found, facts: &mut Facts) {
+    for &krate in &found.crates {
+        let it = world.project.krate(krate);
+        let package = world.project.package(it.package);
+        facts.lines.insert(format!("edition {} {} {:?}", package.name, it.name, it.edition));
+    }
+}
+
+/// Features that occur in the closure of their package, on or off; other predicates are left to the build context.
+fn cfgs(world: &World, found: &Found, facts: &mut Facts) {
+    for (&id, atoms) in &found.atoms {
+        let package = world.project.package(id);
+        for atom in atoms {
+            let Some(feature) = atom.strip_prefix("feature=").map(|value| value.trim_matches('"')) else {
+                facts.cfgs.insert((*atom).to_owned());
+                continue;
+            };
+            let on = package.features.contains(feature);
+            facts.lines.insert(format!("feature {} {} {feature} {on}", package.name, version(world, id)));
+            facts.cfgs.insert(format!("{} {atom}", package.name));
+        }
+    }
+}
+
+fn version(world: &World, id: PackageId) -> &str {
+    let package = world.project.package(id);
+    if package.ambiguous { &package.version } else { "" }
+}
+
+fn environment(world: &World, found: &Found, facts: &mut Facts) {
+    for (&name, packages) in &found.env {
+        for &id in packages {
+            let package = world.project.package(id);
+            if let Some(value) = package.env.get(name) {
+                facts.lines.insert(format!("package env {} {name} = {value}", package.name));
+            } else if let Some(value) = world.project.settings.env.get(name) {
+                facts.lines.insert(format!("env {name} = {value}"));
+            }
+        }
+        if !name.starts_with("CARGO_PKG_") && name != "OUT_DIR" && name != "CARGO_MANIFEST_DIR" {
+            facts.env.insert(name.to_owned());
+        }
+    }
+}
+
+/// `include_str!`, `include_bytes!`, `include!`: the file's content.
+fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mut Facts) {
+    let package = world.project.package_of(id.krate);
+    let Some(file) = source_file(db, world, id) else { return };
+    let mut text = String::new();
+    for part in &include.parts {
+        match part.as_str() {
+            "$CARGO_MANIFEST_DIR" => text.push_str(package.root.as_str()),
+            // Written by the build script, which stands for it.
+            "$OUT_DIR" => return,
+            other => text.push_str(other),
+        }
+    }
+    let dir = file.path(db).parent().unwrap_or(Utf8Path::new(""));
+    let path = dir.join(&text);
+    let content = db.files().blob(db, &path).revision(db);
+    let shown: Vec<&str> = include.parts.iter().map(|part: &Name| part.as_str()).collect();
+    facts.lines.insert(format!("include {} {} {}", package.name, shown.concat(), hex(content)));
+    if package.source == PackageSource::Path {
+        facts.files.insert(path);
+    }
+}
+
+/// Lines and columns can be seen: where everything stands joins the fingerprint.
+fn positions(world: &World, closure: &Closure, own: &mut Own<'_>, facts: &mut Facts) {
+    for item in &closure.items {
+        let identity = own.identity(item.id);
+        let layout = own.with_body(item.id, |body| body.layout).unwrap_or(0);
+        let path = world.map(item.id.krate).map_or("", |map| map.units[item.id.unit as usize].path.as_str());
+        facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
+    }
+}
+
+/// A package with a build script: the script, its dependencies and its inputs stand for it as a whole.
+fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId, facts: &mut Facts) {
+    let package = world.project.package(id);
+    let Some(script) = package.build_script else { return };
+    if let PackageSource::Locked { pin } = &package.source {
+        facts.lines.insert(format!("build script {} {pin}", package.name));
+        return;
+    }
+    program(db, workspace, world, script, "build script", facts);
+    let map = declarations(db, workspace, script);
+    let mut inputs = Inputs::default();
+    for unit in map.units.iter().filter(|unit| unit.expansion.is_empty()) {
+        for literal in string_literals(db, unit.file).iter() {
+            inputs.add(literal);
+        }
+    }
+    facts.env.extend(inputs.env.iter().cloned());
+    for name in &inputs.env {
+        if let Some(value) = world.project.settings.env.get(name) {
+            facts.lines.insert(format!("env {name} = {value}"));
+        }
+    }
+    let paths = if inputs.unknown || !inputs.declared { BTreeSet::from([String::new()]) } else { inputs.paths };
+    for path in paths {
+        let full = if path.is_empty() { package.root.clone() } else { package.root.join(&path) };
+        if !source::exists(&full) {
+            continue;
+        }
+        // The script's own code counts by its tokens.
+        if map.units.iter().any(|unit| *unit.file.path(db) == full) {
+            continue;
+        }
+        let content = db.files().blob(db, &full).revision(db);
+        facts.lines.insert(format!("build input {} {path} {}", package.name, hex(content)));
+        facts.files.insert(full);
+    }
+}
+
+/// What the strings of a build script say of its inputs.
+#[derive(Default)]
+struct Inputs {
+    paths: BTreeSet<String>,
+    env: BTreeSet<String>,
+    /// `rerun-if-changed` is used at all; else cargo reruns the script for any file of the package.
+    declared: bool,
+    /// `rerun-if-changed` with a path that is computed.
+    unknown: bool,
+}
+
+impl Inputs {
+    fn add(&mut self, literal: &str) {
+        for key in ["rerun-if-changed=", "rerun-if-env-changed="] {
+            let Some((_, value)) = literal.split_once(key) else { continue };
+            let value = value.trim_end_matches("\\n").trim();
+            let computed = value.is_empty() || value.contains('{');
+            match key {
+                "rerun-if-env-changed=" if computed => {}
+                "rerun-if-env-changed=" => drop(self.env.insert(value.to_owned())),
+                _ => {
+                    self.declared = true;
+                    self.unknown |= computed;
+                    self.paths.insert(clean(value));
+                }
+            }
+            return;
+        }
+        let candidate = clean(literal);
+        let plausible = !candidate.is_empty() && candidate.len() < 256 && !candidate.contains(['\n', '\\', '{', ':']);
+        if plausible && candidate != "." && candidate != ".." {
+            self.paths.insert(candidate);
+        }
+    }
+}
+
+fn clean(path: &str) -> String {
+    path.trim_start_matches("./").trim_start_matches('/').to_owned()
+}
+
+/// A program that runs while the closure is compiled: all code of its crate and of what it depends on.
+fn program(db: &dyn Db, workspace: Workspace, world: &World, krate: CrateId, role: &str, facts: &mut Facts) {
+    let project = &world.project;
+    for part in project.crate_ids().filter(|&part| world.sees(krate, part)) {
+        let it = project.krate(part);
+        let package = project.package(it.package);
+        match &package.source {
+            PackageSource::Locked { pin } => {
+                facts.lines.insert(format!("{role} {} {pin}", package.name));
+            }
+            PackageSource::Path => {
+                let map = declarations(db, workspace, part);
+                for unit in map.units.iter().filter(|unit| unit.expansion.is_empty()) {
+                    let tokens = file_tokens(db, unit.file);
+                    facts.lines.insert(format!("{role} {} {} {} {tokens:?}", package.name, it.name, unit.path));
+                    facts.files.insert(unit.file.path(db).clone());
+                }
+            }
+        }
+    }
+}
+
+fn hex(content: Option<[u8; 32]>) -> String {
+    content.map_or("missing".to_owned(), |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,85 @@
+//! Own hashes and fingerprints: what a closure is worth as a key.
+
+mod facts;
+mod own;
+mod path;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use astrocache_manifest::{FORMAT_VERSION, Fingerprint};
+use camino::Utf8PathBuf;
+
+pub use path::DefPath;
+
+use crate::{
+    db::{Db, SourceFile, Workspace},
+    project::PackageSource,
+    reach::closure,
+    resolve::{DefId, resolver},
+};
+
+/// A root's fingerprint, and what the key needs besides it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprinted {
+    pub fingerprint: Fingerprint,
+    /// Names of the crates whose code it covers, sorted.
+    pub crates: Vec<String>,
+    /// `cfg` predicates in the closure: `package feature="x"`, or the bare atom.
+    pub cfgs: BTreeSet<String>,
+    /// Variables of `env!` and `option_env!`, and those a build script declares.
+    pub env: BTreeSet<String>,
+    /// Local files that decided it, data included.
+    pub files: BTreeSet<Utf8PathBuf>,
+}
+
+/// The fingerprint of `root`.
+///
+/// H of, in this order:
+/// 1. `FORMAT_VERSION`;
+/// 2. the root's identity;
+/// 3. each definition's identity and own hash, sorted (`own`);
+/// 4. the facts of rules R10, R12 and R13 that apply, sorted (`facts`).
+#[salsa::tracked(returns(clone))]
+pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Fingerprinted> {
+    let closure = closure(db, workspace, root);
+    let world = resolver(db, workspace);
+    let mut own = own::Own::new(db, workspace, &world);
+    let mut hashes: Vec<_> = closure.items.iter().map(|item| (own.identity(item.id), own.hash(item.id))).collect();
+    hashes.sort();
+    let facts = facts::collect(db, workspace, &world, &closure, &mut own);
+
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&FORMAT_VERSION.to_le_bytes());
+    hasher.update(&own.identity(root));
+    hasher.update(&(hashes.len() as u64).to_le_bytes());
+    for (identity, hash) in &hashes {
+        hasher.update(identity);
+        hasher.update(hash);
+    }
+    for line in &facts.lines {
+        hasher.update(&(line.len() as u64).to_le_bytes());
+        hasher.update(line.as_bytes());
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+
+    let local = closure.items.iter().filter_map(|item| {
+        let file = source_file(db, &world, item.id)?;
+        let local = world.project.package_of(item.id.krate).source == PackageSource::Path;
+        local.then(|| file.path(db).clone())
+    });
+    let cone = world.project.crate_ids().filter(|&krate| world.sees(root.krate, krate));
+    let crates: BTreeSet<String> = cone.map(|krate| world.project.krate(krate).name.clone()).collect();
+    Arc::new(Fingerprinted {
+        fingerprint: Fingerprint::from_bytes(bytes),
+        crates: crates.into_iter().collect(),
+        cfgs: facts.cfgs,
+        env: facts.env,
+        files: local.chain(facts.files).collect(),
+    })
+}
+
+/// The file a definition stands in.
+pub fn source_file(_db: &dyn Db, world: &crate::resolve::World, id: DefId) -> Option<SourceFile> {
+    Some(world.map(id.krate)?.units[id.unit as usize].file)
+}

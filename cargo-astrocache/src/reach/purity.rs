@@ -1,0 +1,105 @@
+//! What memoization cannot see: clocks, environment, files, network, processes, randomness, mutable statics, foreign
+//! code. Notes for people, and errors for `#[cached(strict)]`; they change no fingerprint.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    db::{Db, Workspace, facts},
+    resolve::{DefId, Meaning, Res, Use, resolver, unit_facts, uses},
+    syntax::{DefKind, MentionKind},
+};
+
+use super::Closure;
+
+/// One such place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// `time`, `env`, `fs`, `net`, `process`, `random`, `static`, `thread-local`, `ffi`, `opaque`.
+    pub kind: &'static str,
+    pub name: String,
+    pub id: DefId,
+}
+
+/// Paths of std by what they give access to, longest match first.
+const IMPURE: &[(&str, &str)] = &[
+    ("std::time::Instant", "time"),
+    ("std::time::SystemTime", "time"),
+    ("std::env", "env"),
+    ("std::fs", "fs"),
+    ("std::os", "fs"),
+    ("std::io::stdin", "fs"),
+    ("std::path::Path::exists", "fs"),
+    ("std::net", "net"),
+    ("std::process", "process"),
+    ("std::thread::current", "process"),
+    ("std::hash::RandomState", "random"),
+    ("std::collections::hash_map::RandomState", "random"),
+    ("std::arch", "opaque"),
+];
+
+/// Packages whose very purpose is randomness.
+const RANDOM: &[&str] = &["rand", "getrandom", "fastrand", "rand_core", "nanorand", "oorandom"];
+
+/// The findings of a closure, sorted by place.
+pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Finding> {
+    let world = resolver(db, workspace);
+    let mut out = BTreeSet::new();
+    for item in &closure.items {
+        let id = item.id;
+        let Some(def) = world.def(id) else { continue };
+        let mut add = |kind, name: String| out.insert(Finding { kind, name, id });
+        let package = &world.project.package_of(id.krate).name;
+        if RANDOM.contains(&package.as_str()) && def.kind == DefKind::Fn {
+            add("random", package.clone());
+        }
+        if def.flags.foreign {
+            add("ffi", def.name.as_str().to_owned());
+        }
+        if world.is_generated(id) {
+            add("opaque", "code from a build script".to_owned());
+        }
+        let unit = world.map(id.krate).map(|map| &map.units[id.unit as usize]);
+        if let Some(unit) = unit {
+            let all = facts(db, unit.file);
+            if let Some(body) = unit_facts(&all, &unit.expansion).bodies.get(id.def as usize) {
+                if body.effects.asm {
+                    add("opaque", "inline assembly".to_owned());
+                }
+                if body.effects.mutable_static {
+                    add("static", def.name.as_str().to_owned());
+                }
+            }
+        }
+        let graph = uses(db, workspace, id.krate, id.unit);
+        for it in graph.defs[id.def as usize].iter() {
+            if let Some((kind, name)) = impure(it) {
+                add(kind, name);
+            }
+        }
+    }
+    out.into_iter().collect()
+}
+
+fn impure(it: &Use) -> Option<(&'static str, String)> {
+    let Meaning::Path(resolution) = &it.meaning else { return None };
+    for target in &resolution.targets {
+        let Res::External(path) = target.res else { continue };
+        let path = path.as_str();
+        if it.kind == MentionKind::Macro {
+            if path.ends_with("::thread_local") {
+                return Some(("thread-local", "thread_local!".to_owned()));
+            }
+            continue;
+        }
+        let tail = path.strip_prefix("core::").or(path.strip_prefix("alloc::")).map(|tail| format!("std::{tail}"));
+        let path = tail.as_deref().unwrap_or(path);
+        let found = IMPURE.iter().find(|(prefix, _)| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        });
+        // A type alone does nothing: `fn f(at: Instant)`.
+        if let (Some((_, kind)), MentionKind::Value | MentionKind::Token) = (found, it.kind) {
+            return Some((kind, path.to_owned()));
+        }
+    }
+    None
+}

@@ -1,0 +1,67 @@
+//! Files that are data: what `include_bytes!` and build scripts read. Hashed, never decoded.
+
+use std::fs;
+
+use camino::Utf8Path;
+
+/// Whether there is a file or directory.
+pub fn exists(path: &Utf8Path) -> bool {
+    path.exists()
+}
+
+/// blake3 of a file, or of everything under a directory but build output and hidden entries. `None`: nothing to read.
+pub fn hash(path: &Utf8Path) -> Option<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new();
+    add(path, "", 0, &mut hasher)?;
+    Some(*hasher.finalize().as_bytes())
+}
+
+fn add(path: &Utf8Path, name: &str, depth: usize, hasher: &mut blake3::Hasher) -> Option<()> {
+    let stat = fs::symlink_metadata(path).ok()?;
+    // A link inside a directory may lead back into it.
+    let stat = if depth == 0 { fs::metadata(path).ok()? } else { stat };
+    hasher.update(&(name.len() as u64).to_le_bytes());
+    hasher.update(name.as_bytes());
+    if !stat.is_dir() {
+        let content = if stat.is_file() { fs::read(path).ok()? } else { Vec::new() };
+        hasher.update(&(content.len() as u64).to_le_bytes());
+        hasher.update(&content);
+        return Some(());
+    }
+    let mut names: Vec<String> = path.read_dir_utf8().ok()?.flatten().map(|entry| entry.file_name().to_owned()).collect();
+    names.retain(|name| !name.starts_with('.') && !(name == "target" && path.join(name).join("CACHEDIR.TAG").exists()));
+    names.sort();
+    for inner in names.iter().filter(|_| depth < 64) {
+        add(&path.join(inner), inner, depth + 1, hasher);
+    }
+    hasher.update(b"end");
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_its_names_and_contents_without_hidden_entries() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        fs::create_dir_all(root.join("data")).unwrap();
+        fs::write(root.join("data/a.txt"), "1").unwrap();
+        let before = hash(&root.join("data"));
+        fs::write(root.join("data/.hidden"), "x").unwrap();
+        assert_eq!(hash(&root.join("data")), before);
+        fs::rename(root.join("data/a.txt"), root.join("data/b.txt")).unwrap();
+        assert_ne!(hash(&root.join("data")), before);
+        assert_eq!(hash(&root.join("none")), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_back_into_its_own_directory_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        std::os::unix::fs::symlink(root, root.join("loop")).unwrap();
+        assert!(hash(root).is_some());
+    }
+}
