@@ -114,7 +114,11 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 /// Opens or creates a file to append to (and to read).
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     let file = sys::private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("not a regular file"))
+    }
 }
 
 /// The lock file at `path`, locked, or `None` while someone else holds it.

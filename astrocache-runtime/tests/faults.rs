@@ -38,6 +38,7 @@ fn len_of(n: u64) -> usize {
     match n % 50 {
         0 => 100_000,
         1..=4 => 6_000,
+        5..=29 => 3_000,
         _ => 64,
     }
 }
@@ -178,7 +179,7 @@ fn fork() {
 fn child_process() {
     match std::env::var("ASTRO_ROLE") {
         Ok(role) => play(&role),
-        Err(_) => assert_eq!(expected(1, 5), expected(1, 5)[..64].to_vec()),
+        Err(_) => assert_eq!(expected(1, 40).len(), 64),
     }
 }
 
@@ -337,22 +338,21 @@ fn damage(path: &Path, random: &mut Random) {
 fn damaged_and_foreign_files_are_only_forgotten() {
     let mut random = Random(11);
     let mut damages = 0;
-    for round in 0..8 {
+    for _ in 0..3 {
         let dir = tempfile::tempdir().unwrap();
-        // Enough for a log that has been packed, in some rounds; the reading child repairs by storing again.
-        let n = if round % 2 == 0 { "300" } else { "5000" };
-        run(dir.path(), "fill", &[("ASTRO_N", n)]);
-        for _ in 0..12 {
+        // Enough for logs that are packed; the reading child repairs by storing again.
+        run(dir.path(), "fill", &[("ASTRO_N", "900")]);
+        for _ in 0..6 {
             let mut files = Vec::new();
             files_under(dir.path(), &mut files);
-            for _ in 0..11 {
+            for _ in 0..80 {
                 let path = &files[random.below(files.len())];
                 if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
                     damage(path, &mut random);
                     damages += 1;
                 }
             }
-            run(dir.path(), "fill", &[("ASTRO_N", "300")]);
+            run(dir.path(), "fill", &[("ASTRO_N", "250")]);
         }
     }
     assert!(damages >= 1000, "{damages}");
@@ -418,7 +418,7 @@ fn the_store_stays_under_its_limit() {
     run(
         dir.path(),
         "fill",
-        &[("ASTRO_N", "3000"), ("ASTROCACHE_MAX_SIZE", "2M")],
+        &[("ASTRO_N", "3000"), ("ASTROCACHE_MAX_SIZE", "4M")],
     );
     let mut files = Vec::new();
     files_under(dir.path(), &mut files);
@@ -426,6 +426,6 @@ fn the_store_stays_under_its_limit() {
         .iter()
         .map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len()))
         .sum();
-    // 8 MB were put. Upkeep is a background matter, so the limit is kept roughly.
-    assert!((1 << 20..4 << 20).contains(&bytes), "{bytes}");
+    // 13 MB were put. Upkeep is a background matter, so the limit is kept roughly.
+    assert!((2 << 20..6 << 20).contains(&bytes), "{bytes}");
 }

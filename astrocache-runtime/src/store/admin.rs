@@ -419,7 +419,11 @@ impl Store {
         if let Some(mut catalogue) = self.catalogue()? {
             catalogue.reconcile(kept);
         }
-        let total = kept.iter().map(|entry| entry.size).sum();
+        let total = kept
+            .iter()
+            .filter(|entry| entry.file.is_some())
+            .map(|entry| entry.size)
+            .sum();
         usage::set(&self.root, total).map_err(|source| StoreError::Io {
             path: self.root.clone(),
             source,

@@ -19,7 +19,7 @@ const MAGIC: &[u8; 8] = b"astrous\x01";
 /// Files one trigger looks at.
 const LOOK_AT: usize = 2000;
 
-/// The shared estimate.
+/// The shared estimate. Small values are not in it: their folder is a few files, and counted when needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Usage {
     pub total: u64,
@@ -42,6 +42,7 @@ pub(super) fn settle(root: &Path, files: &Files, added: u64, limit: u64) -> io::
     let mut usage = read(root);
     usage.total = usage.total.saturating_add(added);
     measure_one(&mut usage, root, files);
+    let limit = limit.saturating_sub(sum(&root.join("small")));
     if usage.total > limit {
         make_room(&mut usage, root, files, limit);
     }
@@ -80,15 +81,14 @@ fn measure_one(usage: &mut Usage, root: &Path, files: &Files) {
     }
 }
 
-/// Bytes outside the shards.
+/// Bytes of value files outside the shards.
 fn other_bytes(root: &Path, files: &Files) -> u64 {
-    let shards: u64 = files
+    files
         .dirs()
         .iter()
         .filter(|dir| !dir.starts_with(root.join("files")))
         .map(|dir| sum(dir))
-        .sum();
-    shards + sum(&root.join("small"))
+        .sum()
 }
 
 fn sum(dir: &Path) -> u64 {
