@@ -36,6 +36,7 @@ const KEY_FORMAT: u32 = 1;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub(crate) [u8; 32]);
 
+#[cfg(feature = "catalogue")]
 impl Key {
     /// The raw bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {

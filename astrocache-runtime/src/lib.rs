@@ -32,6 +32,7 @@ pub mod store;
 mod store;
 mod task;
 
+pub use astrocache_macros::{cached, func};
 pub use codec::CacheValue;
 pub use func::{Func, uncached};
 pub use key::CacheArg;

@@ -85,7 +85,7 @@ impl LiveStore {
     }
 
     /// The value of a key, read and verified.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "catalogue"))]
     pub(crate) fn get(&self, key: &Key, scope: Scope<'_>) -> Option<Image> {
         match self.find(key, scope)? {
             Found::Value(image) => Some(image),

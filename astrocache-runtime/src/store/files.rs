@@ -116,6 +116,7 @@ impl Files {
             .collect()
     }
 
+    #[cfg(feature = "catalogue")]
     /// Removes temporary files that a killed process left; an hour is longer than any write takes.
     pub(super) fn sweep_temp(&self) {
         let old = |path: &Path| {

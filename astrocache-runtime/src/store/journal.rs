@@ -3,8 +3,11 @@
 //! Statistics, not truth: entries are found again from their records. So an event may be lost (a process killed before its
 //! buffer is written), and a journal nobody reads is cut off.
 
+#[cfg(any(test, feature = "catalogue"))]
+mod read;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +15,9 @@ use super::log::AppendLog;
 use crate::key::Key;
 use crate::os;
 use crate::site::Site;
+
+#[cfg(any(test, feature = "catalogue"))]
+pub(super) use read::read;
 
 const MAGIC: [u8; 2] = [0xa5, 0x6a];
 /// Buffered bytes that are worth a write.
@@ -129,7 +135,7 @@ impl Journal {
     }
 
     /// Takes the journal for reading: the files to absorb and then remove.
-    #[cfg_attr(not(feature = "catalogue"), allow(dead_code))]
+    #[cfg(any(test, feature = "catalogue"))]
     pub(super) fn take(&self) -> io::Result<Vec<PathBuf>> {
         let sealed = self.dir.join(format!("sealed-{:016x}", super::unique()));
         if self.dir.is_dir() {
@@ -140,28 +146,6 @@ impl Journal {
             .map(|file| file.path);
         Ok(files.filter(|path| path != self.log.path()).collect())
     }
-}
-
-/// The events of a journal file; damaged stretches are stepped over.
-#[cfg_attr(not(feature = "catalogue"), allow(dead_code))]
-pub(super) fn read(path: &Path) -> io::Result<Vec<Event>> {
-    let (file, metadata) = os::open_file(path)?;
-    let bytes = os::read_exact_at(&file, 0, metadata.len().min(4 * CUT) as usize)?;
-    Ok(parse(&bytes))
-}
-
-fn parse(mut bytes: &[u8]) -> Vec<Event> {
-    let mut events = Vec::new();
-    while !bytes.is_empty() {
-        match parse_event(bytes) {
-            Some((event, len)) => {
-                events.push(event);
-                bytes = &bytes[len..];
-            }
-            None => bytes = &bytes[1..],
-        }
-    }
-    events
 }
 
 /// `magic(2) len(2) payload checksum(4)`
@@ -195,40 +179,6 @@ fn write_event(out: &mut Vec<u8>, event: &Event) {
     out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(&payload);
     out.extend_from_slice(&checksum.as_bytes()[..4]);
-}
-
-fn parse_event(bytes: &[u8]) -> Option<(Event, usize)> {
-    let rest = bytes.strip_prefix(&MAGIC)?;
-    let len = usize::from(u16::from_le_bytes(*rest.first_chunk()?));
-    let payload = rest.get(2..2 + len)?;
-    if blake3::hash(payload).as_bytes()[..4] != *rest.get(2 + len..2 + len + 4)? {
-        return None;
-    }
-    let (kind, fields) = payload.split_first()?;
-    let number = |at: usize| Some(u64::from_le_bytes(*fields.get(at..)?.first_chunk()?));
-    let event = match kind {
-        1 => Event::Hit {
-            key: Key(*fields.first_chunk()?),
-            at_ms: number(32)?,
-        },
-        2 => {
-            let counts = Counts {
-                hits: number(0)?,
-                misses: number(8)?,
-                saved_ns: number(16)?,
-            };
-            let (package, function) = std::str::from_utf8(fields.get(24..)?)
-                .ok()?
-                .split_once('\0')?;
-            Event::Calls {
-                package: package.into(),
-                function: function.into(),
-                counts,
-            }
-        }
-        _ => return None,
-    };
-    Some((event, len + 8))
 }
 
 #[cfg(test)]
@@ -285,7 +235,7 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x40;
-            let found = parse(&damaged);
+            let found = read::parse(&damaged);
             assert!(
                 found.len() >= 2 && found.iter().all(|event| events().contains(event)),
                 "byte {at}"

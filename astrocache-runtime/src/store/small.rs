@@ -109,6 +109,7 @@ impl Small {
         Ok(self.log.append(record)?.map(|len| len >= LOG_FULL))
     }
 
+    #[cfg(feature = "catalogue")]
     /// Forgets what is open, for after the store was cleared.
     pub(super) fn forget(&self) {
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = View::default();
