@@ -1,6 +1,7 @@
 //! `cargo xtask matrix`: the staleness matrix, and with `--verify-with-rustc` the proof that its verdicts are true.
 //!
-//! Without flags it runs the matrix test. With `--verify-with-rustc` it builds every tree of every case and runs the root on
+//! Without flags it runs the matrix test. With `--command` another program gives the fingerprints: `{dir}` and `{root}` are
+//! filled in, and what it prints is the fingerprint. With `--verify-with-rustc` it builds every tree of every case and runs the root on
 //! small numbers before and after each edit: every tree must compile, *changes* must be seen (unless the page says
 //! "unseen"), *stays* and *costs* must not.
 
@@ -11,9 +12,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
-use astrocache_tests::matrix::{Case, Edit, Tree, Verdict, load};
+use astrocache_tests::matrix::{Case, Edit, Tree, Verdict, judge, load};
 
-const USAGE: &str = "cargo xtask matrix [--verify-with-rustc] [--case WORDS] [--threads N]";
+const USAGE: &str =
+    "cargo xtask matrix [--verify-with-rustc | --command TEMPLATE] [--case WORDS] [--threads N]";
 const OBSERVER: &str = "examples/astrocache_observer.rs";
 
 /// Entry point of the subcommand.
@@ -21,6 +23,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let mut verify = false;
     let mut wanted = String::new();
     let mut threads = 2;
+    let mut command = None;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let mut value = || {
@@ -29,12 +32,13 @@ pub fn run(args: Vec<String>) -> Result<()> {
         };
         match arg.as_str() {
             "--verify-with-rustc" => verify = true,
+            "--command" => command = Some(value()?),
             "--case" => wanted = value()?.to_lowercase(),
             "--threads" => threads = value()?.parse().context("`--threads` needs a number")?,
             _ => bail!("unknown argument `{arg}`\nusage: {USAGE}"),
         }
     }
-    if !verify {
+    if !verify && command.is_none() {
         return judge_with_the_test();
     }
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/matrix");
@@ -51,7 +55,45 @@ pub fn run(args: Vec<String>) -> Result<()> {
         .filter(|case| case.title.to_lowercase().contains(&wanted))
         .collect();
     ensure!(!cases.is_empty(), "no case has `{wanted}` in its title");
-    verify_all(&cases, threads)
+    match command {
+        Some(template) => judge_with(&template, &cases, threads),
+        None => verify_all(&cases, threads),
+    }
+}
+
+fn judge_with(template: &str, cases: &[Case], threads: usize) -> Result<()> {
+    let work = tempfile::tempdir().context("cannot make a working directory")?;
+    let tally = judge(cases, work.path(), threads, |dir, root| {
+        printed(template, dir, root)
+    });
+    for failure in &tally.failures {
+        println!("{failure}");
+    }
+    println!("{tally}");
+    ensure!(
+        tally.forbidden().is_empty(),
+        "the matrix has verdicts that do not hold"
+    );
+    Ok(())
+}
+
+/// What the command prints for a tree.
+fn printed(template: &str, dir: &Path, root: &str) -> Result<String, String> {
+    let filled = template
+        .replace("{dir}", &dir.to_string_lossy())
+        .replace("{root}", root);
+    let mut words = filled.split_whitespace();
+    let program = words.next().ok_or("the command is empty")?;
+    let mut command = Command::new(program);
+    command.args(words).current_dir(dir).stdin(Stdio::null());
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot start {program}: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
 }
 
 fn judge_with_the_test() -> Result<()> {

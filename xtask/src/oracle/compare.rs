@@ -7,7 +7,7 @@ use std::path::Path;
 use super::closure::Definition;
 use super::graph::{Graph, Node, Reached};
 use super::llvm::{Place, normalised};
-use super::source::{File, FnItem, Kind};
+use super::source::{File, FnItem};
 
 /// A source function: file and offset of its first token.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,8 +29,10 @@ pub struct Comparison {
     pub truth: BTreeSet<FnKey>,
     /// Functions in the tool's closure.
     pub ours: BTreeSet<FnKey>,
-    /// In `truth` and not in `ours`, and can run: must be empty. Each with the symbols that lead to it.
-    pub missing: Vec<(FnKey, String)>,
+    /// In `truth` and not in `ours`, and can run: must be empty.
+    pub missing: BTreeSet<FnKey>,
+    /// Those of them that a function of `ours` leads to, with the symbols on the way: each is a mistake, the others follow.
+    pub first_missing: BTreeMap<FnKey, String>,
     /// In `truth` and not in `ours`, but only in a table of methods, under a name nothing in `ours` says: cannot run.
     pub only_in_vtables: usize,
     /// Compiled functions that stand in no written one: derives and the like.
@@ -97,24 +99,32 @@ impl Sources {
         }
     }
 
-    /// Names that the functions say after a dot or a double colon: only those can run a method of a trait object.
-    fn said(&mut self, keys: &BTreeSet<FnKey>) -> BTreeSet<String> {
+    /// Names that the functions and macros say after a dot or a colon: only those can run a method of a trait object.
+    fn said(&mut self, ours: &BTreeSet<FnKey>, closure: &[Definition]) -> BTreeSet<String> {
         let mut said = BTreeSet::new();
-        for key in keys {
+        for key in ours {
             let Some(file) = self.file(&key.file) else {
                 continue;
             };
-            let Some(found) = file.fns.iter().find(|f| f.range.start == key.start) else {
+            if let Some(found) = file.fns.iter().find(|f| f.range.start == key.start) {
+                file.said(found.body.clone(), &mut said);
+            }
+        }
+        for definition in closure.iter().filter(|it| it.kind.contains("macro")) {
+            let path = normalised(&definition.file.to_string_lossy());
+            let Some(file) = self.file(&path) else {
                 continue;
             };
-            for at in found.body.clone() {
-                let after = matches!(file.word(at.wrapping_sub(1)), "." | ":");
-                if after && file.toks[at].kind == Kind::Ident {
-                    said.insert(file.word(at).to_owned());
-                }
+            if let Some(item) = file.item_at(definition.line) {
+                file.said(item, &mut said);
             }
         }
         said
+    }
+
+    fn name(&mut self, key: &FnKey) -> Option<&str> {
+        let file = self.file(&key.file)?;
+        Some(&file.fns.iter().find(|f| f.range.start == key.start)?.name)
     }
 }
 
@@ -132,36 +142,38 @@ pub fn compare(
         .iter()
         .flat_map(|definition| sources.defined(definition))
         .collect();
-    let said = sources.said(&ours);
-    let key_of: BTreeMap<Node, FnKey> = reached
-        .keys()
-        .filter_map(|node| Some((*node, sources.compiled(&graph.place(*node)?)?)))
-        .collect();
-    let silent = |sources: &mut Sources, key: &FnKey| {
-        let name = sources
-            .file(&key.file)
-            .and_then(|f| f.fns.iter().find(|f| f.range.start == key.start))
-            .map(|f| &f.name);
-        name.is_some_and(|name| !said.contains(name))
-    };
-    // Without the tables' entries that nothing can call: what is still reached and not in the closure is missing.
-    let runs = graph.walk(node, |from, to| match key_of.get(&to) {
-        Some(key) => !(graph.is_vtable(from) && !ours.contains(key) && silent(sources, key)),
-        None => true,
-    });
-    let mut missing = BTreeMap::new();
-    for node in runs.keys() {
-        if let Some(key) = key_of.get(node).filter(|key| !ours.contains(key)) {
-            missing
-                .entry(key.clone())
-                .or_insert_with(|| way(graph, &runs, *node));
-        }
+    let said = sources.said(&ours, closure);
+    let mut key_of = BTreeMap::new();
+    for node in reached.keys() {
+        key_of.extend(
+            graph
+                .place(*node)
+                .and_then(|place| Some((*node, sources.compiled(&place)?))),
+        );
     }
-    let all_missing = truth.difference(&ours).count();
+    let is_missing = |node: Node| key_of.get(&node).is_some_and(|key| !ours.contains(key));
+    let silent: BTreeSet<Node> = key_of
+        .iter()
+        .filter(|(_, key)| sources.name(key).is_some_and(|name| !said.contains(name)))
+        .map(|(node, _)| *node)
+        .collect();
+    // An entry of a table of methods under a name that nothing says cannot run.
+    let can_run = |from, to| !(graph.is_vtable(from) && is_missing(to) && silent.contains(&to));
+    let runs = graph.walk(node, can_run);
+    let missing: BTreeSet<FnKey> = runs
+        .keys()
+        .filter(|node| is_missing(**node))
+        .map(|node| key_of[node].clone())
+        .collect();
+    let first = graph.walk(node, |from, to| can_run(from, to) && !is_missing(from));
+    let first_missing = first.keys().filter(|node| is_missing(**node));
     Comparison {
         root: root.to_owned(),
-        only_in_vtables: all_missing - missing.len(),
-        missing: missing.into_iter().collect(),
+        only_in_vtables: truth.difference(&ours).count() - missing.len(),
+        first_missing: first_missing
+            .map(|node| (key_of[node].clone(), way(graph, &first, *node)))
+            .collect(),
+        missing,
         truth,
         ours,
         unwritten,

@@ -1,14 +1,15 @@
 //! The oracle's results as Markdown.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::compare::{Comparison, Sources};
 
 /// One project's comparisons.
 pub struct Part {
     pub project: String,
-    pub dir: std::path::PathBuf,
+    pub dir: PathBuf,
     pub comparisons: Vec<Comparison>,
 }
 
@@ -41,7 +42,7 @@ pub fn markdown(parts: &[Part], sources: &mut Sources) -> String {
     out.push('\n');
     out.push_str(&summary(parts));
     for part in parts {
-        missing(&mut out, part, &part.dir, sources);
+        missing(&mut out, part, sources);
     }
     out
 }
@@ -72,12 +73,31 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-fn missing(out: &mut String, part: &Part, dir: &Path, sources: &mut Sources) {
-    for it in part.comparisons.iter().filter(|it| !it.missing.is_empty()) {
-        let _ = writeln!(out, "\nMissing from `{}` of {}:\n", it.root, part.project);
-        for (key, way) in &it.missing {
-            let _ = writeln!(out, "- {}, by {way}", key.describe(dir, sources));
+/// Each mistake once, whichever roots it shows in.
+fn missing(out: &mut String, part: &Part, sources: &mut Sources) {
+    let mut first = BTreeMap::new();
+    let mut all = BTreeSet::new();
+    for it in &part.comparisons {
+        all.extend(&it.missing);
+        for (key, way) in &it.first_missing {
+            first.entry(key).or_insert((&it.root, way));
         }
+    }
+    if first.is_empty() {
+        return;
+    }
+    let behind = all.len() - first.len();
+    let _ = writeln!(
+        out,
+        "\nMissing in {}, and {behind} more behind these:\n",
+        part.project
+    );
+    for (key, (root, way)) in first {
+        let _ = writeln!(
+            out,
+            "- {}, from `{root}` by {way}",
+            key.describe(&part.dir, sources)
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! A small Rust lexer and finder of `fn` items, also inside macro bodies, where a parser sees only tokens. It is not the
 //! analyzer's: an oracle that shared its front end would share its mistakes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// What a token is.
@@ -77,6 +77,15 @@ impl File {
         self.toks
             .get(tok)
             .map_or("", |tok| &self.text[tok.range.clone()])
+    }
+
+    /// Identifiers of these tokens that stand after a dot or a colon.
+    pub fn said(&self, tokens: Range<usize>, said: &mut BTreeSet<String>) {
+        let after = |at: &usize| matches!(self.word(at.wrapping_sub(1)), "." | ":");
+        let names = tokens
+            .filter(|at| self.toks[*at].kind == Kind::Ident)
+            .filter(after);
+        said.extend(names.map(|at| self.word(at).to_owned()));
     }
 
     /// The innermost fn whose lines hold this one.
