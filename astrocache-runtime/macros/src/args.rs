@@ -324,7 +324,10 @@ mod tests {
                 "a function that keeps no entries is not cached; remove `#[cached]` or raise the number"
             ],
         );
-        check_error("version = -1", expect!["write a whole number from 0 to 18446744073709551615"]);
+        check_error(
+            "version = -1",
+            expect!["write a whole number from 0 to 18446744073709551615"],
+        );
         check_error(
             "strict, strict",
             expect!["`strict` is given twice; keep one"],

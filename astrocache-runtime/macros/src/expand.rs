@@ -143,7 +143,11 @@ fn called(f: &CachedFn, args: &Args, plan: &Plan, found: &Found) -> TokenStream 
         // The dead branch gives the block its type, as the closure's signature does above.
         Some(_) => {
             let dead = quote!(#[allow(unreachable_code, unused, clippy::all)] if false { let ret: #ret = loop {}; return ret; });
-            (quote!(async move { #dead #body }), Some(quote!(.await)))
+            let statements = body.stream();
+            (
+                quote!(async move { #dead #statements }),
+                Some(quote!(.await)),
+            )
         }
     };
     let site = site(&astrocache, args, sig, found);
@@ -172,6 +176,7 @@ fn checked(f: &CachedFn, args: &Args, plan: &Plan) -> TokenStream {
         body,
         inner_attrs,
     } = f;
+    let statements = body.stream();
     let ret = &plan.ret;
     let call = call_path(&astrocache, f, plan);
     let runs = match sig.asyncness {
@@ -199,7 +204,7 @@ fn checked(f: &CachedFn, args: &Args, plan: &Plan) -> TokenStream {
                 #build_key
                 let _ = #call::#generics;
             }
-            #body
+            #statements
         }
     }
 }

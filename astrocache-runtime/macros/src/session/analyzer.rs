@@ -30,10 +30,33 @@ pub fn take_watched() -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
+/// Why there is no ledger.
+#[derive(Debug)]
+pub struct NoLedger {
+    pub why: String,
+    /// Nothing that the user should do something about.
+    pub expected: bool,
+}
+
+impl From<String> for NoLedger {
+    fn from(why: String) -> NoLedger {
+        NoLedger {
+            why,
+            expected: false,
+        }
+    }
+}
+
 /// A ledger that covers this crate and is current, or why there is none.
-pub fn ledger(compilation: &Compilation) -> Result<Ledger, String> {
+pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
+    let expected = |why: &str| NoLedger {
+        why: why.to_owned(),
+        expected: true,
+    };
     if !compilation.member {
-        return Err("this package is not a member of the workspace that is being built".to_owned());
+        return Err(expected(
+            "this package is not a member of the workspace that is being built",
+        ));
     }
     let path = Ledger::path_in(&compilation.target_dir, &compilation.cwd);
     let tool = find_tool();
@@ -42,7 +65,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, String> {
     }
     let Some(tool) = tool else {
         watch_for_the_tool(compilation);
-        return Err("cargo-astrocache is not installed (`cargo install cargo-astrocache` makes caching per function)".to_owned());
+        return Err("cargo-astrocache is not installed (`cargo install cargo-astrocache` makes caching per function)".to_owned().into());
     };
     let deadline = Instant::now() + patience();
     let _lock = lock(&path.with_extension("lock"), deadline)?;
@@ -50,19 +73,29 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, String> {
         return Ok(ledger);
     }
     run(&tool, compilation, &path.with_extension("stderr"), deadline)?;
-    match Ledger::read(&path) {
-        None => Err(format!(
-            "{} writes another format; update it and astrocache-runtime to versions that fit",
-            tool.display()
-        )),
-        Some(ledger) if !covers(&ledger, compilation) => {
-            Err("cargo-astrocache does not know this crate".to_owned())
-        }
-        Some(ledger) if !ledger.is_current() => {
-            Err("files changed while cargo-astrocache read them".to_owned())
-        }
-        Some(ledger) => Ok(ledger),
+    let ledger =
+        match Ledger::read(&path) {
+            Some(ledger) => ledger,
+            None if !path.exists() => {
+                return Err(format!("{} wrote no ledger for this directory", tool.display()).into());
+            }
+            None => return Err(format!(
+                "{} writes another format; update it and astrocache-runtime to versions that fit",
+                tool.display()
+            )
+            .into()),
+        };
+    if !covers(&ledger, compilation) {
+        return Err(expected(
+            "cargo-astrocache does not count this package to the workspace",
+        ));
     }
+    if !ledger.is_current() {
+        return Err("files changed while cargo-astrocache read them"
+            .to_owned()
+            .into());
+    }
+    Ok(ledger)
 }
 
 fn current(compilation: &Compilation, path: &Path, tool: Option<&Path>) -> Option<Ledger> {

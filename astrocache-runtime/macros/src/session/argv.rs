@@ -24,7 +24,7 @@ pub struct Compilation {
     /// Absolute.
     pub root_file: PathBuf,
     pub out_dir: PathBuf,
-    /// The directory with `CACHEDIR.TAG`; the profile's directory where there is none.
+    /// Cargo's target directory.
     pub target_dir: PathBuf,
     pub manifest_dir: PathBuf,
     pub package: String,
@@ -136,7 +136,7 @@ fn task_of(args: &[String], cwd: &Path, var: &dyn Fn(&str) -> Option<OsString>) 
     let mut compilation = Compilation {
         crate_name,
         root_file: cwd.join(root_file),
-        target_dir: target_dir(&out_dir),
+        target_dir: target_dir(&out_dir, &parsed.target),
         out_dir,
         manifest_dir: manifest_dir.into(),
         package: text("CARGO_PKG_NAME"),
@@ -162,11 +162,24 @@ fn task_of(args: &[String], cwd: &Path, var: &dyn Fn(&str) -> Option<OsString>) 
     Task::Build(Box::new(compilation))
 }
 
-fn target_dir(out_dir: &Path) -> PathBuf {
-    let tagged = out_dir
+/// The directory above the profile's (and the target's) with cargo's records in it; where there are none, the one that cargo
+/// tagged as its own.
+fn target_dir(out_dir: &Path, target: &str) -> PathBuf {
+    let above = 1 + usize::from(!target.is_empty());
+    let recorded = out_dir
         .ancestors()
-        .find(|dir| dir.join("CACHEDIR.TAG").is_file());
-    tagged.or(out_dir.parent()).unwrap_or(out_dir).to_path_buf()
+        .skip_while(|dir| !dir.join(".fingerprint").is_dir())
+        .nth(above);
+    let tagged = || {
+        out_dir
+            .ancestors()
+            .find(|dir| dir.join("CACHEDIR.TAG").is_file())
+    };
+    recorded
+        .or_else(tagged)
+        .or(out_dir.parent())
+        .unwrap_or(out_dir)
+        .to_path_buf()
 }
 
 impl Compilation {

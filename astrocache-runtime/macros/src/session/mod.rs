@@ -17,6 +17,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use astrocache_manifest::{Finding, Ledger, LedgerRoot, Manifest, Root};
 
+use self::analyzer::NoLedger;
 use self::argv::{Compilation, Task};
 use self::context::Context;
 use self::guard::Guard;
@@ -106,7 +107,7 @@ enum Session {
 /// A compilation that makes code.
 struct Build {
     compilation: Compilation,
-    ledger: Result<Ledger, String>,
+    ledger: Result<Ledger, NoLedger>,
     manifest: Option<Manifest>,
     units: Result<Units, String>,
     coarse: OnceLock<Result<[u8; 16], String>>,
@@ -235,7 +236,7 @@ impl Build {
             Ok(_) => {
                 "the analyzer does not know this function by its place and tokens; a macro may have made it"
             }
-            Err(why) => why,
+            Err(none) => &none.why,
         };
         Found {
             kind: Kind::Coarse,
@@ -263,7 +264,7 @@ impl Build {
         match found.kind {
             Kind::None => notice::uncached(&self.compilation, &found.why),
             // A function made by a macro is coarse by design, and a dependency is not the user's to change.
-            Kind::Coarse if self.ledger.is_err() && self.compilation.member => {
+            Kind::Coarse if self.ledger.as_ref().is_err_and(|none| !none.expected) => {
                 notice::coarse(&self.compilation, &found.why)
             }
             _ => {}
