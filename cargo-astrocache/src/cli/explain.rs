@@ -84,7 +84,7 @@ fn package_lines(out: &mut String, session: &Session, root: &RootReport, package
         let place = Place { file: session.relative(item.file.as_str()), line: item.line };
         let _ = writeln!(out, "  {} {}  {place}", item.kind, item.path);
         if item.via.is_some() {
-            let _ = writeln!(out, "      {} {}", item.rule, way(root, item));
+            let _ = writeln!(out, "      from {} ({})", way(root, item), item.rule);
         }
     }
 }

@@ -99,13 +99,6 @@ pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<FileFacts> {
     Arc::new(facts)
 }
 
-/// The normalised tokens of a whole file, for code that stands for itself as a whole.
-#[salsa::tracked(returns(copy))]
-pub fn file_tokens(db: &dyn Db, file: SourceFile) -> syntax::Hash {
-    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
-    text.map_or([0; 16], |text| syntax::file_hash(&text, parser_edition(file.edition(db))))
-}
-
 /// The string literals of a file.
 #[salsa::tracked(returns(clone))]
 pub fn string_literals(db: &dyn Db, file: SourceFile) -> Arc<Vec<String>> {

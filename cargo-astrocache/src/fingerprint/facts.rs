@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{own::Own, source_file};
+use super::{fingerprint, own::Own, source_file};
 use crate::{
-    db::{Db, Workspace, file_tokens, string_literals},
-    project::{CrateId, PackageId, PackageSource},
+    db::{Db, Workspace, string_literals},
+    project::{CrateId, CrateKind, PackageId, PackageSource},
     reach::Closure,
-    resolve::{DefId, Meaning, Res, World, declarations},
+    resolve::{DefId, Meaning, ModId, Ns, Res, World, declarations},
     source,
-    syntax::{Include, Name},
+    syntax::{Include, Name, known},
 };
 
 /// See the module.
@@ -52,8 +52,8 @@ pub fn collect(db: &dyn Db, workspace: Workspace, world: &World, closure: &Closu
     for &package in &found.packages {
         build_script(db, workspace, world, package, &mut facts);
     }
-    for entry in &closure.proc_macros {
-        program(db, workspace, world, entry.krate, "proc macro", &mut facts);
+    for &entry in &closure.proc_macros {
+        program(db, workspace, entry, "proc macro", &mut facts);
     }
     facts
 }
@@ -63,7 +63,10 @@ fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
     for item in &closure.items {
         let id = item.id;
         let package = world.project.krate(id.krate).package;
-        found.packages.insert(package);
+        // A build script does not stand for itself.
+        if world.project.krate(id.krate).kind != CrateKind::BuildScript {
+            found.packages.insert(package);
+        }
         if found.crates.insert(id.krate) {
             import_atoms(world, id.krate, found.atoms.entry(package).or_default());
         }
@@ -198,7 +201,12 @@ fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId,
         facts.lines.insert(format!("build script {} {pin}", package.name));
         return;
     }
-    program(db, workspace, world, script, "build script", facts);
+    let main = world.resolve(ModId { krate: script, module: 0 }, &[known::SELF, Name::new("main")], Ns::Value);
+    for target in main.targets {
+        if let Res::Def(main) = target.res {
+            program(db, workspace, main, "build script", facts);
+        }
+    }
     let map = declarations(db, workspace, script);
     let mut inputs = Inputs::default();
     for unit in map.units.iter().filter(|unit| unit.expansion.is_empty()) {
@@ -268,26 +276,12 @@ fn clean(path: &str) -> String {
     path.trim_start_matches("./").trim_start_matches('/').to_owned()
 }
 
-/// A program that runs while the closure is compiled: all code of its crate and of what it depends on.
-fn program(db: &dyn Db, workspace: Workspace, world: &World, krate: CrateId, role: &str, facts: &mut Facts) {
-    let project = &world.project;
-    for part in project.crate_ids().filter(|&part| world.sees(krate, part)) {
-        let it = project.krate(part);
-        let package = project.package(it.package);
-        match &package.source {
-            PackageSource::Locked { pin } => {
-                facts.lines.insert(format!("{role} {} {pin}", package.name));
-            }
-            PackageSource::Path => {
-                let map = declarations(db, workspace, part);
-                for unit in map.units.iter().filter(|unit| unit.expansion.is_empty()) {
-                    let tokens = file_tokens(db, unit.file);
-                    facts.lines.insert(format!("{role} {} {} {} {tokens:?}", package.name, it.name, unit.path));
-                    facts.files.insert(unit.file.path(db).clone());
-                }
-            }
-        }
-    }
+/// A program that runs while the closure is compiled: its own closure, from its entry.
+fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, facts: &mut Facts) {
+    let printed = fingerprint(db, workspace, entry);
+    facts.lines.insert(format!("{role} {}", printed.fingerprint));
+    facts.files.extend(printed.files.iter().cloned());
+    facts.env.extend(printed.env.iter().cloned());
 }
 
 fn hex(content: Option<[u8; 32]>) -> String {

@@ -95,23 +95,9 @@ fn stdout_of(command: Command, manifest: &Utf8Path) -> Result<String, ProjectErr
     })
 }
 
-/// The platform that rustc builds for by default in `manifest`'s directory (its toolchain file counts).
-pub(super) fn host_platform(manifest: &Utf8Path) -> Result<String, ProjectError> {
-    let mut command = scrubbed(&OsString::from("rustc"), manifest);
-    command.arg("-vV");
-    let output = run(command)?;
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    match stdout.lines().find_map(|line| line.strip_prefix("host: ")) {
-        Some(host) => Ok(host.trim().to_owned()),
-        None => Err(ProjectError::NoHost {
-            message: errors_only(&String::from_utf8_lossy(&output.stderr)),
-        }),
-    }
-}
-
 /// A command in the manifest's directory that sees only those variables of cargo and rustc that say where things
 /// are, not those that say what to build: inside `cargo build` the latter describe some other unit.
-fn scrubbed(program: &OsString, manifest: &Utf8Path) -> Command {
+pub(super) fn scrubbed(program: &OsString, manifest: &Utf8Path) -> Command {
     let mut command = Command::new(program);
     command
         .stdin(Stdio::null())
@@ -143,7 +129,7 @@ fn is_scrubbed(name: &str) -> bool {
     ours && !KEPT.contains(&name) && !KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn run(mut command: Command) -> Result<Output, ProjectError> {
+pub(super) fn run(mut command: Command) -> Result<Output, ProjectError> {
     command
         .output()
         .map_err(|source: io::Error| ProjectError::NotRunnable {
@@ -169,7 +155,7 @@ fn refusal(manifest: &Utf8Path, stderr: &str) -> ProjectError {
 }
 
 /// Cargo's stderr from its first error on: without warnings and progress, and without the word `error:`.
-fn errors_only(stderr: &str) -> String {
+pub(super) fn errors_only(stderr: &str) -> String {
     let start = stderr.find("error: ").map_or(0, |at| at + "error: ".len());
     stderr[start..].trim().to_owned()
 }

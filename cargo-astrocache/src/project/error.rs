@@ -29,8 +29,8 @@ pub enum ProjectError {
     )]
     NotRunnable { program: String, source: io::Error },
 
-    /// `rustc -vV` did not name its host.
-    #[error("`rustc -vV` does not tell its host platform: {message}")]
+    /// Rustc did not name its host.
+    #[error("`rustc --print host-tuple` does not tell its host platform: {message}; is the toolchain older than Rust 1.84?")]
     NoHost { message: String },
 
     /// Cargo refused the project; its own words.

@@ -12,7 +12,8 @@ use super::{
 
 /// Packages and crates of a project, sorted as [`Project`](super::Project) says.
 #[derive(Debug)]
-pub(super) struct Graph {
+pub(super) struct Graph<'a> {
+    pub(super) ids: BTreeMap<&'a cm::PackageId, PackageId>,
     pub(super) packages: Vec<Package>,
     pub(super) crates: Vec<Krate>,
 }
@@ -22,8 +23,8 @@ pub(super) struct Graph {
 /// # Errors
 ///
 /// An edition from the future, or a registry package whose library file is not there.
-pub(super) fn graph(metadata: &Metadata, pins: &Pins) -> Result<Graph, ProjectError> {
-    let mut sources: Vec<&cm::Package> = metadata.packages.iter().collect();
+pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>, ProjectError> {
+    let mut sources: Vec<&'a cm::Package> = metadata.packages.iter().collect();
     sources.sort_by_key(|it| {
         (
             it.name.to_string(),
@@ -65,7 +66,7 @@ pub(super) fn graph(metadata: &Metadata, pins: &Pins) -> Result<Graph, ProjectEr
     }
 
     let libraries = libraries(&crates);
-    let ids: BTreeMap<&cm::PackageId, PackageId> = sources
+    let ids: BTreeMap<&'a cm::PackageId, PackageId> = sources
         .iter()
         .enumerate()
         .map(|(index, it)| (&it.id, PackageId(index as u32)))
@@ -75,7 +76,11 @@ pub(super) fn graph(metadata: &Metadata, pins: &Pins) -> Result<Graph, ProjectEr
         let edges = nodes.get(&source.id).map_or(&[][..], |node| &node.deps);
         krate.deps = dependencies(krate, edges, &ids, &libraries);
     }
-    Ok(Graph { packages, crates })
+    Ok(Graph {
+        ids,
+        packages,
+        crates,
+    })
 }
 
 fn nodes(metadata: &Metadata) -> BTreeMap<&cm::PackageId, &cm::Node> {

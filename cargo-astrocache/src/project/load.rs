@@ -4,9 +4,11 @@ use std::env;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::cargo::{LoadOptions, host_platform, metadata, workspace_manifest};
+use super::cargo::{LoadOptions, metadata, workspace_manifest};
+use super::features::member_features;
 use super::graph::{Graph, graph};
 use super::lock::{LockSnapshot, Pins};
+use super::platform::{Host, cfgs};
 use super::settings::{Config, settings};
 use super::{Package, PackageSource, Project, ProjectError};
 
@@ -15,7 +17,7 @@ use super::{Package, PackageSource, Project, ProjectError};
 /// Dependencies are those of the platforms in [`Project::platforms`]: the host and what the workspace builds by
 /// default. Code of a package that only other platforms use is not part of the project.
 ///
-/// Starts `rustc -vV` and cargo twice: some 0.1 s for a small graph, 0.7 s for one of 600 packages. Needs no network
+/// Starts rustc once for each platform and cargo twice: some 0.1 s for a small graph, 0.7 s for one of 600 packages. Needs no network
 /// once the dependencies are on the machine. Cargo may write `Cargo.lock`; `keep_lock` puts it back.
 ///
 /// # Errors
@@ -30,9 +32,15 @@ pub fn load(
     let workspace_root = root_manifest.parent().unwrap_or(&root_manifest);
     let config = Config::read(workspace_root)?;
     let mut platforms = config.build_targets();
-    platforms.push(host_platform(&manifest)?);
+    let host = Host::ask(&manifest)?;
+    platforms.push(host.triple.clone());
     platforms.sort();
     platforms.dedup();
+    let platform_cfgs = if config.has_json_target() {
+        None
+    } else {
+        cfgs(&manifest, &platforms, host)?
+    };
 
     let lock_file = workspace_root.join("Cargo.lock");
     let lock = options
@@ -43,12 +51,18 @@ pub fn load(
     lock.map_or(Ok(()), LockSnapshot::restore)?;
     let (metadata, pins) = found?;
 
-    let Graph { packages, crates } = graph(&metadata, &pins)?;
+    let Graph {
+        ids,
+        packages,
+        crates,
+    } = graph(&metadata, &pins)?;
     Ok(Project {
-        target_dir: target_dir(options, metadata.target_directory)?,
+        member_features: member_features(&metadata, &ids, options),
+        target_dir: target_dir(options, metadata.target_directory.clone())?,
         settings: settings(&root_manifest, &config)?,
         inputs: inputs(workspace_root, &packages, config.files),
         workspace_root: workspace_root.to_owned(),
+        platform_cfgs,
         platforms,
         packages,
         crates,

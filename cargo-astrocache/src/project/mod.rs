@@ -2,10 +2,12 @@
 
 mod cargo;
 mod error;
+mod features;
 mod graph;
 mod load;
 mod lock;
 mod model;
+mod platform;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,13 @@ pub struct Project {
     /// The platforms whose dependencies are in the graph: the host and the `build.target` of the workspace's
     /// cargo configuration. A build for any other platform may run code that is not in here.
     pub platforms: Vec<String>,
+    /// The cfgs that each of `platforms` sets whatever the build, in the same order, as rustc prints them:
+    /// `unix`, `target_os="linux"`. The names are `unix`, `windows`, `target_os`, `target_family`, `target_arch`,
+    /// `target_env`, `target_vendor`, `target_endian`, `target_pointer_width`, `target_abi`, `target_has_atomic*`;
+    /// of no others do they say anything. `None` if rustc cannot tell for all that the workspace builds for.
+    pub platform_cfgs: Option<Vec<BTreeSet<String>>>,
+    /// For each member the packages that building it alone (`cargo build -p member`) builds, with their features.
+    pub member_features: BTreeMap<PackageId, BTreeMap<PackageId, BTreeSet<String>>>,
     /// Sorted by (name, version, source).
     pub packages: Vec<Package>,
     /// Sorted by (package, kind, name).
@@ -47,7 +54,7 @@ pub struct Package {
     pub source: PackageSource,
     /// A member of this workspace.
     pub member: bool,
-    /// Features switched on in this workspace, by cargo's resolution.
+    /// Features switched on when all members are built at once. For one member see [`Project::features_of`].
     pub features: BTreeSet<String>,
     /// The build script's crate.
     pub build_script: Option<CrateId>,
@@ -136,6 +143,16 @@ impl Project {
 
     pub fn package_of(&self, id: CrateId) -> &Package {
         self.package(self.krate(id).package)
+    }
+
+    /// The features of package `of` when the member `root` is built alone. Those that only a test build switches on
+    /// are not among them. Empty if `root` is no member or its build does not need `of`.
+    pub fn features_of(&self, root: PackageId, of: PackageId) -> &BTreeSet<String> {
+        const NONE: &BTreeSet<String> = &BTreeSet::new();
+        let packages = self.member_features.get(&root);
+        packages
+            .and_then(|packages| packages.get(&of))
+            .unwrap_or(NONE)
     }
 
     /// Ids of all crates, in order.

@@ -35,14 +35,20 @@ impl Config {
     /// `build.target`: what is built when no `--target` is given. JSON target files are left out: cargo cannot
     /// filter by them without a build.
     pub(super) fn build_targets(&self) -> Vec<String> {
-        let target = self
-            .table
-            .get("build")
-            .and_then(|build| build.get("target"));
-        strings(target)
-            .into_iter()
-            .filter(|triple| !triple.ends_with(".json") && triple != "host-tuple")
-            .collect()
+        let mut targets = self.configured_targets();
+        targets.retain(|triple| !triple.ends_with(".json") && triple != "host-tuple");
+        targets
+    }
+
+    /// `build.target` names a JSON target file, which [`Config::build_targets`] leaves out.
+    pub(super) fn has_json_target(&self) -> bool {
+        let targets = self.configured_targets();
+        targets.iter().any(|triple| triple.ends_with(".json"))
+    }
+
+    fn configured_targets(&self) -> Vec<String> {
+        let build = self.table.get("build");
+        strings(build.and_then(|build| build.get("target")))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     db::{Db, Workspace},
     project::CrateId,
     resolve::{DefId, Graph, Index, Meaning, ModId, Res, Use, World, resolver, tables, uses},
-    syntax::{Def, DefKind, MentionKind, Name},
+    syntax::{Def, DefKind, MentionKind, Name, Operators},
 };
 
 /// One flood in progress.
@@ -50,6 +50,9 @@ pub struct Demands {
     pub trait_items: FxHashSet<(DefId, Name)>,
     /// Traits behind `dyn` or `impl`, whose methods need no import; supertraits included.
     pub objects: FxHashSet<DefId>,
+    /// Operators that are written somewhere, and impls that wait for one.
+    pub operators: Operators,
+    pub waiting: Vec<u32>,
 }
 
 impl<'a> Flood<'a> {
@@ -134,6 +137,7 @@ impl<'a> Flood<'a> {
             _ => {}
         }
         let uses = self.uses(id);
+        self.operators(uses.operators.get(id.def as usize).copied().unwrap_or(Operators::ALL));
         for it in uses.defs[id.def as usize].iter() {
             self.apply(id, it);
         }

@@ -14,7 +14,7 @@
 use super::{Rule, flood::Flood};
 use crate::{
     resolve::{DefId, ImplEntry, TraitRef},
-    syntax::{DefKind, MentionKind},
+    syntax::{DefKind, MentionKind, Operators},
 };
 
 impl Flood<'_> {
@@ -99,8 +99,27 @@ impl Flood<'_> {
             TraitRef::Analyzed(_) => return,
         };
         let deciding = if it.open_head { &it.deciding } else { &it.heads };
-        if deciding.is_empty() || deciding.iter().any(|&id| self.is_live(id)) {
-            self.mark(it.id, rule);
+        if !deciding.is_empty() && !deciding.iter().any(|&id| self.is_live(id)) {
+            return;
+        }
+        if !self.demands.operators.reach(it.operator, it.same_operands) {
+            let at = self.index.impl_of.get(&it.id).copied();
+            self.demands.waiting.extend(at);
+            return;
+        }
+        self.mark(it.id, rule);
+    }
+
+    /// Operators that live code writes: impls of their traits need no longer wait. What macros emit is not seen here,
+    /// so one proc macro, or generated code, stands for all of them.
+    pub fn operators(&mut self, found: Operators) {
+        if self.demands.operators.includes(found) {
+            return;
+        }
+        self.demands.operators = self.demands.operators.and(found);
+        let index = self.index.clone();
+        for at in std::mem::take(&mut self.demands.waiting) {
+            self.consider(&index.impls[at as usize]);
         }
     }
 

@@ -10,13 +10,14 @@
 use super::{Rule, flood::Flood};
 use crate::{
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, MentionKind, known},
+    syntax::{DefData, MentionKind, Operators, known},
 };
 
 impl Flood<'_> {
     pub fn macro_call(&mut self, id: DefId, it: &Use) {
         let Meaning::Path(resolution) = &it.meaning else { return };
         if let Some(at) = resolution.unresolved {
+            self.operators(Operators::ALL);
             self.unresolved_macro(id, it, at);
         }
         for target in &resolution.targets {
@@ -49,7 +50,7 @@ impl Flood<'_> {
             match it.kind {
                 MentionKind::Method => self.method_at(mac, it, module),
                 MentionKind::Macro => self.nested_call(it, module),
-                MentionKind::Token if it.path[0] != known::DOLLAR_CRATE => self.token_at(mac, it, module),
+                MentionKind::Token | MentionKind::WeakToken if it.path[0] != known::DOLLAR_CRATE => self.token_at(mac, it, module),
                 _ => {}
             }
         }
@@ -107,7 +108,10 @@ impl Flood<'_> {
             return;
         }
         for ns in [Ns::Value, Ns::Type, Ns::Macro] {
-            let resolution = world.resolve(module, &it.path, ns);
+            let resolution = match it.kind {
+                MentionKind::WeakToken => world.resolve_written(module, &it.path, ns),
+                _ => world.resolve(module, &it.path, ns),
+            };
             if resolution.unresolved.is_some() {
                 continue;
             }

@@ -13,7 +13,7 @@ use crate::{
     db::{Db, Workspace},
     project::{CrateId, CrateKind},
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, DefKind, Name, known},
+    syntax::{DefData, DefKind, Name, Operators, known},
 };
 
 /// The tokens that a proc macro may emit: paths, and methods (flagged).
@@ -65,6 +65,7 @@ impl Flood<'_> {
             return;
         }
         self.out.proc_macros.insert(entry);
+        self.operators(Operators::ALL);
         // Inside a proc-macro crate there is no output to follow.
         if self.world.project.krate(self.krate).kind == CrateKind::ProcMacro {
             return;
@@ -193,6 +194,7 @@ impl Flood<'_> {
     /// A live site that includes what the build script wrote: the code is not there to read, so the strings and quoted
     /// tokens of the script stand for the names in it.
     pub fn generated_code(&mut self, site: DefId, module: ModId) {
+        self.operators(Operators::ALL);
         let Some(script) = self.world.project.package_of(site.krate).build_script else { return };
         let main = self.world.resolve(ModId { krate: script, module: 0 }, &[known::SELF, Name::new("main")], Ns::Value);
         for target in main.targets {

@@ -18,7 +18,7 @@ impl Flood<'_> {
             // A new binding.
             MentionKind::Pattern if single => return,
             // A local of the macro, a keyword of its syntax: an item would be in scope here.
-            MentionKind::Token if single => return,
+            MentionKind::Token | MentionKind::WeakToken if single => return,
             _ => {}
         }
         let _ = targets;

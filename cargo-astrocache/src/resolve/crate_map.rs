@@ -2,7 +2,7 @@
 //!
 //! Declarations only. What an import leads to is answered by `world`, across crates.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::FxHashMap;
@@ -10,9 +10,9 @@ use rustc_hash::FxHashMap;
 use super::ids::{DefId, ModId, Ns};
 use crate::{
     db::{Db, SourceFile, Workspace, items},
-    project::{CrateId, CrateKind, Edition, Krate, PackageId},
+    project::{CrateId, CrateKind, Edition, Krate, PackageId, Project},
     syntax::{
-        Def, DefData, DefIdx, DefKind, FileItems, Import, ImportKind, ModDecl, Name, Scope, ScopeIdx, SiteFacts, known,
+        Condition, Def, DefData, DefIdx, DefKind, FileItems, Import, ImportKind, ModDecl, Name, Scope, ScopeIdx, SiteFacts, known,
     },
 };
 
@@ -40,6 +40,8 @@ pub struct Unit {
     pub modules: Vec<u32>,
     /// The file relative to its package, `/` between components.
     pub path: Name,
+    /// Definitions that no platform of the project has, by index.
+    pub absent: Vec<bool>,
 }
 
 /// A module or block.
@@ -63,6 +65,8 @@ pub struct Module {
     /// `use Trait as _`.
     pub unnamed: Vec<ImportId>,
     pub sites: Vec<DefId>,
+    /// Items with a derive or attribute macro that is not of std.
+    pub attributed: Vec<DefId>,
     /// `#[macro_use]` modules and crates declared here.
     pub macro_use_children: Vec<u32>,
     pub macro_use_crates: Vec<ImportId>,
@@ -93,6 +97,7 @@ pub fn declarations(db: &dyn Db, workspace: Workspace, krate: CrateId) -> Arc<Cr
         db,
         root,
         it,
+        platforms: platforms(project),
         map: CrateMap {
             krate,
             package: it.package,
@@ -106,6 +111,13 @@ pub fn declarations(db: &dyn Db, workspace: Workspace, krate: CrateId) -> Arc<Cr
     };
     builder.load_file(&it.root_file, 0, true, &mut Vec::new());
     Arc::new(builder.map)
+}
+
+/// Build scripts and proc macros run on the host, everything else on the platforms built for; a project whose
+/// platforms are not all known keeps every branch.
+fn platforms(project: &Project) -> &[BTreeSet<String>] {
+    let _ = project;
+    &[]
 }
 
 impl CrateMap {
@@ -127,11 +139,12 @@ impl CrateMap {
         ModId { krate: self.krate, module: self.units[unit as usize].modules[scope.0 as usize] }
     }
 
-    /// All definitions, in order.
+    /// All definitions that some platform of the project has, in order.
     pub fn def_ids(&self) -> impl Iterator<Item = DefId> + '_ {
         let krate = self.krate;
         self.units.iter().enumerate().flat_map(move |(unit, it)| {
-            it.items.def_ids().map(move |idx| DefId { krate, unit: unit as u32, def: idx.0 })
+            let present = it.items.def_ids().filter(|idx| !it.absent[idx.0 as usize]);
+            present.map(move |idx| DefId { krate, unit: unit as u32, def: idx.0 })
         })
     }
 }
@@ -154,6 +167,8 @@ struct Builder<'a> {
     db: &'a dyn Db,
     root: &'a Utf8Path,
     it: &'a Krate,
+    /// What is set on each platform of the project; empty if one of them is unknown.
+    platforms: &'a [BTreeSet<String>],
     map: CrateMap,
     /// Argument-less macros by name, with where to find what they stand for.
     expandable: FxHashMap<Name, Vec<(u32, u32)>>,
@@ -197,6 +212,7 @@ impl Builder<'_> {
             items,
             expansion: Box::new([]),
             path: relative(self.root, path),
+            absent: Vec::new(),
         };
         ancestors.push(path.to_owned());
         self.add_unit(unit, module, dir, own, ancestors);
@@ -209,21 +225,46 @@ impl Builder<'_> {
         let items = unit.items.clone();
         self.map.units.push(unit);
         let dirs = self.add_scopes(number, &items, module, file_dir, own);
+        let absent = self.absent_scopes(&items);
+        let gone = |when: &Condition, scope: ScopeIdx| absent[scope.0 as usize] || self.is_absent(when);
+        let mut absent_defs: Vec<bool> = items.defs.iter().map(|def| gone(&def.when, def.scope)).collect();
+        let imports: Vec<bool> = items.imports.iter().map(|it| !gone(&it.when, it.scope)).collect();
+        let mods: Vec<bool> = items.mods.iter().map(|it| !gone(&it.when, it.scope)).collect();
+        // A holder precedes what it holds.
         for (at, def) in items.defs.iter().enumerate() {
+            absent_defs[at] |= def.parent.is_some_and(|parent| absent_defs[parent.0 as usize]);
+        }
+        self.map.units[number as usize].absent = absent_defs.clone();
+        for (at, def) in items.defs.iter().enumerate().filter(|&(at, _)| !absent_defs[at]) {
             self.add_def(number, DefIdx(at as u32), def);
         }
-        for (at, import) in items.imports.iter().enumerate() {
+        for (at, import) in items.imports.iter().enumerate().filter(|&(at, _)| imports[at]) {
             self.add_import(number, at as u32, import);
         }
-        for decl in &items.mods {
+        for (decl, _) in items.mods.iter().zip(mods).filter(|(_, present)| *present) {
             self.add_mod(number, decl, &dirs, ancestors);
         }
-        for (at, def) in items.defs.iter().enumerate() {
+        for (at, def) in items.defs.iter().enumerate().filter(|&(at, _)| !absent_defs[at]) {
             if let DefData::Site(site) = &def.data {
                 self.add_site(number, DefIdx(at as u32), def, site, &dirs, ancestors);
             }
         }
         self.expand_bare_sites(&dirs, ancestors);
+    }
+
+    /// Scopes that no platform of the project has.
+    fn absent_scopes(&self, items: &FileItems) -> Vec<bool> {
+        let mut out: Vec<bool> = Vec::with_capacity(items.scopes.len());
+        for scope in &items.scopes {
+            let around = scope.parent.is_some_and(|parent| out[parent.0 as usize]);
+            out.push(around || self.is_absent(&scope.when));
+        }
+        out
+    }
+
+    fn is_absent(&self, when: &Condition) -> bool {
+        let Some(cfg) = when else { return false };
+        !self.platforms.is_empty() && self.platforms.iter().all(|atoms| cfg.eval(atoms) == Some(false))
     }
 
     fn add_scopes(&mut self, unit: u32, items: &FileItems, module: u32, file: Utf8PathBuf, own: Utf8PathBuf) -> Dirs {
@@ -288,6 +329,9 @@ impl Builder<'_> {
         {
             self.declare(0, it.exported, Entry::Def(id));
         }
+        if def.attrs.iter().any(|attr| !attr.is_std()) {
+            self.map.modules[module as usize].attributed.push(id);
+        }
         match def.kind {
             DefKind::MacroSite => self.map.modules[module as usize].sites.push(id),
             DefKind::Macro => {
@@ -343,6 +387,7 @@ impl Builder<'_> {
             macro_use: decl.macro_use,
             cfg: decl.cfg,
             cfg_atoms: decl.cfg_atoms.clone(),
+            when: decl.when.clone(),
             test: decl.test,
             path_attr: None,
         };
@@ -417,6 +462,7 @@ impl Builder<'_> {
             items,
             expansion: source.expansion.iter().copied().chain([expansion]).collect(),
             path: source.path,
+            absent: Vec::new(),
         };
         // `mod x;` in the expansion looks where the call stands.
         let site_file = self.map.units[site_unit as usize].file.path(self.db);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     db::{Db, Workspace, facts},
     project::CrateId,
-    syntax::{Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, known},
+    syntax::{Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, Operators, known},
 };
 
 /// All crates' declarations, and the look-ups made in them.
@@ -40,6 +40,8 @@ pub fn unit_facts<'f>(facts: &'f FileFacts, expansion: &[u32]) -> &'f FileFacts 
 #[derive(Debug, Default)]
 pub struct Graph {
     pub defs: Vec<Box<[Use]>>,
+    /// Operators in each definition, and those whose traits or methods it names.
+    pub operators: Vec<Operators>,
 }
 
 /// A mention and its meaning.
@@ -74,13 +76,34 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
     let it = &map.units[unit as usize];
     let facts = facts(db, it.file);
     let facts = unit_facts(&facts, &it.expansion);
-    let defs = it.items.def_ids().map(|idx| {
+    let defs: Vec<Box<[Use]>> = it.items.def_ids().map(|idx| {
         let id = DefId { krate, unit, def: idx.0 };
         let Some(body) = facts.bodies.get(idx.0 as usize) else { return Box::default() };
         let context = Context::new(&world, id, it.items.def(idx));
         body.mentions.iter().map(|mention| context.resolve(body, mention)).collect()
+    }).collect();
+    let operators = facts.bodies.iter().enumerate().map(|(at, body)| {
+        let is_impl = it.items.defs[at].kind == DefKind::Impl;
+        let named = defs.get(at).into_iter().flatten().filter(|_| !is_impl).map(named_operator);
+        named.fold(body.effects.operators, Operators::and)
     });
-    Arc::new(Graph { defs: defs.collect() })
+    Arc::new(Graph { operators: operators.collect(), defs })
+}
+
+/// The operator trait that a mention names, or whose method it calls. The header of an impl names its own trait, which
+/// calls nothing.
+fn named_operator(it: &Use) -> Operators {
+    let method = match it.kind {
+        MentionKind::Method | MentionKind::TokenArg | MentionKind::QuotedMethod => it.path.last(),
+        _ if it.path.len() > 1 => it.path.last(),
+        _ => None,
+    };
+    let named = method.map_or(Operators::default(), |name| Operators::of_method(name.as_str()));
+    let Meaning::Path(resolution) = &it.meaning else { return named };
+    resolution.targets.iter().fold(named, |all, target| match target.res {
+        Res::External(path) => all.and(Operators::of_trait(path.as_str())),
+        _ => all,
+    })
 }
 
 /// What surrounds a definition's mentions.
@@ -159,10 +182,14 @@ impl<'w> Context<'w> {
             MentionKind::Pattern => &[Ns::Value, Ns::Type],
             _ => &[Ns::Value, Ns::Type, Ns::Macro],
         };
-        let every = matches!(kind, MentionKind::Token | MentionKind::AttributePath | MentionKind::Pattern);
+        let every = matches!(kind, MentionKind::Token | MentionKind::WeakToken | MentionKind::AttributePath | MentionKind::Pattern);
         let mut best = Resolution { unresolved: Some(0), ..Resolution::default() };
         for &ns in spaces {
-            let found = self.world.resolve(module, path, ns);
+            let found = match kind {
+                MentionKind::WeakToken => self.world.resolve_written(module, path, ns),
+                MentionKind::Pattern if path.len() == 1 => self.world.resolve_written(module, path, ns),
+                _ => self.world.resolve(module, path, ns),
+            };
             merge(&mut best, found);
             if !every && best.unresolved.is_none() {
                 break;

@@ -8,7 +8,7 @@ use super::{
     ids::{DefId, ModId, Ns, Res},
     world::World,
 };
-use crate::syntax::{Def, DefData, DefKind, Head, ImplHeader, Name, Path};
+use crate::syntax::{Def, DefData, DefKind, Head, ImplHeader, Name, Operators, Path};
 
 /// Number of an impl in [`Index::impls`].
 pub type ImplIdx = u32;
@@ -54,6 +54,10 @@ pub struct ImplEntry {
     pub blanket: bool,
     /// Where the head is open: the types, else traits, one of which must be live.
     pub deciding: Vec<DefId>,
+    /// The operator trait it implements, if that is its trait.
+    pub operator: Operators,
+    /// The operator's right side has the type of its left.
+    pub same_operands: bool,
     /// Covers part of the type, or is there under a condition.
     pub partial: bool,
 }
@@ -167,7 +171,8 @@ impl Index {
         }
         self.impl_of.insert(id, number);
         let partial = header.partial || def.cfg != 0;
-        self.impls.push(ImplEntry { id, trait_, heads, open_head, blanket, deciding, partial });
+        let operator = header.trait_.as_ref().map_or(Operators::default(), |path| operator_of(world, module, path));
+        self.impls.push(ImplEntry { id, trait_, heads, open_head, blanket, deciding, operator, same_operands: !header.trait_args, partial });
     }
 
     /// Once all impls are known.
@@ -233,6 +238,18 @@ fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef
     out.sort();
     out.dedup();
     out
+}
+
+fn operator_of(world: &World, module: ModId, path: &[Name]) -> Operators {
+    let found = world.resolve(module, path, Ns::Type);
+    let external = |res: Res| match res {
+        Res::External(path) => Operators::of_trait(path.as_str()),
+        _ => Operators::default(),
+    };
+    match found.targets.as_slice() {
+        [one] if found.unresolved.is_none() => external(one.res),
+        _ => Operators::default(),
+    }
 }
 
 fn is_param(def: &Def, path: &[Name]) -> bool {

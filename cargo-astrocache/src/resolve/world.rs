@@ -60,6 +60,8 @@ struct Trail {
     stack: Vec<(ModId, Name, Ns)>,
     /// A cycle was cut, so the answer may be incomplete and is not kept.
     cut: bool,
+    /// Only what is written counts, not what macros and build scripts may add.
+    written: bool,
 }
 
 impl World {
@@ -120,6 +122,11 @@ impl World {
     /// Resolves a path used in `from`. Heads `Self`, generic parameters and locals are the caller's.
     pub fn resolve(&self, from: ModId, path: &[Name], ns: Ns) -> Resolution {
         self.resolve_in(from, path, ns, &mut Trail::default())
+    }
+
+    /// The same, without what proc macros and build scripts may have brought in under that name.
+    pub fn resolve_written(&self, from: ModId, path: &[Name], ns: Ns) -> Resolution {
+        self.resolve_in(from, path, ns, &mut Trail { written: true, ..Trail::default() })
     }
 
     fn resolve_in(&self, from: ModId, path: &[Name], ns: Ns, trail: &mut Trail) -> Resolution {
@@ -191,7 +198,13 @@ impl World {
         let through = |it: &Target| Target { res: it.res, cfg: mix(target.cfg, it.cfg) };
         match target.res {
             Res::Mod(module) if name == known::SELF => next.push(plain(Res::Mod(module))),
-            Res::Mod(module) => next.extend(self.lookup(module, name, ns, trail).iter().map(through)),
+            Res::Mod(module) => {
+                let found = self.lookup(module, name, ns, trail);
+                next.extend(found.iter().map(through));
+                if found.is_empty() && !trail.written {
+                    next.extend(self.generated_in(module, &mut Vec::new()));
+                }
+            }
             Res::External(path) => {
                 next.push(Target { res: Res::External(Name::new(&format!("{path}::{name}"))), cfg: target.cfg });
             }
@@ -228,7 +241,7 @@ impl World {
         if !self.is_settled(&found) && prelude::has(name.as_str(), ns) {
             found.push(plain(Res::External(Name::new(&format!("std::prelude::{name}")))));
         }
-        if found.is_empty() {
+        if found.is_empty() && !trail.written {
             found.extend(self.generated(from));
         }
         dedup(&mut found);
@@ -430,16 +443,35 @@ impl World {
         }
     }
 
-    /// Sites around `from` that hold generated code: what is found nowhere else may be in there.
+    /// What around `from` may hold a name that is written nowhere.
     fn generated(&self, from: ModId) -> Vec<Target> {
-        let mut out = Vec::new();
-        let Some(map) = self.map(from.krate) else { return out };
-        let mut module = Some(from.module);
-        while let Some(number) = module {
-            let it = &map.modules[number as usize];
-            let sites = it.sites.iter().filter(|&&site| self.provides(site).any);
-            out.extend(sites.map(|&site| plain(Res::Def(site))));
-            module = it.parent.filter(|_| it.block.is_some());
+        let mut out = self.generated_in(from, &mut Vec::new());
+        let mut module = from;
+        while let Some(it) = self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
+            let Some(parent) = it.parent.filter(|_| it.block.is_some()) else { break };
+            module.module = parent;
+            out.extend(self.generated_in(module, &mut Vec::new()));
+        }
+        out
+    }
+
+    /// Sites of `module`, and of what it globs, that hold generated code, and items there with a derive or attribute
+    /// macro, which may add items of any name.
+    fn generated_in(&self, module: ModId, visiting: &mut Vec<ModId>) -> Vec<Target> {
+        let Some(map) = self.map(module.krate) else { return Vec::new() };
+        if visiting.contains(&module) {
+            return Vec::new();
+        }
+        visiting.push(module);
+        let it = &map.modules[module.module as usize];
+        let sites = it.sites.iter().filter(|&&site| self.provides(site).any);
+        let mut out: Vec<Target> = sites.chain(&it.attributed).map(|&id| plain(Res::Def(id))).collect();
+        for &glob in &it.globs {
+            for target in self.import_targets(map, glob, Ns::Type, &mut Trail::default()) {
+                if let Res::Mod(inner) = target.res {
+                    out.extend(self.generated_in(inner, visiting));
+                }
+            }
         }
         out
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::name::Name;
+use super::{cfg::Condition, name::Name, operators::Operators};
 
 /// Index into [`FileItems::scopes`]. Scope 0 is the file's own module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +60,7 @@ pub struct Scope {
     pub cfg: u64,
     /// Atoms of those attributes.
     pub cfg_atoms: Box<[Name]>,
+    pub when: Condition,
     /// Only there for tests.
     pub test: bool,
     /// `#[path]` of an inline module: the directory for files declared inside.
@@ -98,6 +99,7 @@ pub struct Def {
     pub generics: Box<[Name]>,
     /// `cfg` attributes on the definition, hashed; 0 where there are none.
     pub cfg: u64,
+    pub when: Condition,
     pub flags: DefFlags,
     /// Attribute macros and derives.
     pub attrs: Box<[AttrUse]>,
@@ -167,6 +169,8 @@ pub enum Head {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImplHeader {
     pub trait_: Option<Path>,
+    /// The trait has arguments: `Add<u8>`.
+    pub trait_args: bool,
     pub negative: bool,
     pub head: Head,
     /// Every path in the self type, the head's included.
@@ -236,6 +240,7 @@ pub struct Import {
     /// `cfg` attributes, hashed; 0 where there are none.
     pub cfg: u64,
     pub cfg_atoms: Box<[Name]>,
+    pub when: Condition,
 }
 
 /// How an import brings in names.
@@ -260,6 +265,7 @@ pub struct ModDecl {
     pub macro_use: bool,
     pub cfg: u64,
     pub cfg_atoms: Box<[Name]>,
+    pub when: Condition,
     pub test: bool,
     /// A `#[path]` applies without condition, so the default place is not looked at.
     pub fixed_path: bool,
@@ -302,6 +308,8 @@ pub struct Effects {
     pub env: Box<[Name]>,
     /// `static mut`, `thread_local!`.
     pub mutable_static: bool,
+    /// Operators that may stand for a call of a trait of `std::ops`.
+    pub operators: Operators,
 }
 
 /// A file named in the source.
@@ -343,6 +351,8 @@ pub enum MentionKind {
     Macro,
     /// An identifier or path in a token tree: any namespace.
     Token,
+    /// A lone lower-case identifier in a token tree that is not called: a field, a local of a macro, or an item.
+    WeakToken,
     /// An identifier that a macro may paste after `.` or `::`.
     TokenArg,
     /// A derive.
@@ -374,6 +384,23 @@ impl std::fmt::Display for DefKind {
             DefKind::MacroSite => "macro call",
             DefKind::Other => "other",
         })
+    }
+}
+
+/// Derives of std: they run no foreign code, read no docs and add no names.
+const STD_DERIVES: &[&str] =
+    &["Debug", "Clone", "Copy", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash", "Default", "CoercePointee"];
+
+/// Whether a derive of this name is std's, as far as the name tells.
+pub fn is_std_derive(name: &str) -> bool {
+    STD_DERIVES.contains(&name)
+}
+
+impl AttrUse {
+    /// A derive of std, or `#[cached]`, which adds no names.
+    pub fn is_std(&self) -> bool {
+        let last = self.path.last().map_or("", |name| name.as_str());
+        if self.derive { is_std_derive(last) } else { last == "cached" }
     }
 }
 

@@ -112,16 +112,6 @@ fn is_trailing_comma(tree: &Tree<'_>, i: Idx, parent: SyntaxKind) -> bool {
     }
 }
 
-/// The normalised tokens of a whole file.
-pub fn file_hash(text: &str, edition: Edition) -> Hash {
-    let tree = Tree::file(text, edition);
-    let mut sink = TokenSink::default();
-    if !tree.is_empty() {
-        feed(&tree, 0, &Normalise { skip: &|_| false, docs: false }, &mut sink);
-    }
-    sink.hash()
-}
-
 /// The string literals of a file, unquoted, in order.
 pub fn string_literals(text: &str, edition: Edition) -> Vec<String> {
     let lexed = ra_ap_parser::LexedStr::new(edition, text);

@@ -1,17 +1,21 @@
 //! Text -> [`FileFacts`]. Pure: no salsa, no cargo, no IO.
 
+mod cfg;
 mod facts;
 mod hash;
 mod lower;
 mod name;
+mod operators;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+pub use cfg::{Cfg, Condition};
 pub use facts::*;
-pub use hash::{file_hash, source_hash, string_literals};
+pub use hash::{source_hash, string_literals};
 pub use lower::facts;
 pub use name::{Name, known};
+pub use operators::Operators;
 
 /// A hash of the shared token normalisation, as salsa keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use ra_ap_parser::SyntaxKind::*;
 
 use super::super::{
-    facts::{AttrUse, Path},
+    cfg::{self, Condition},
+    facts::{AttrUse, Path, is_std_derive},
     hash::{Normalise, TokenSink, feed},
     name::Name,
     tree::{Idx, Tree},
@@ -16,6 +17,7 @@ pub struct Attrs {
     /// Hash of the `cfg`s, 0 if there are none.
     pub cfg: u64,
     pub cfg_atoms: Vec<Name>,
+    pub when: Condition,
     pub test: bool,
     pub macro_use: bool,
     pub exported: bool,
@@ -57,11 +59,6 @@ const BUILT_IN: &[&str] = &[
     "rustc_on_unimplemented", "may_dangle", "thread_local", "unsafe",
 ];
 
-/// Derives of std: they run no foreign code and read no docs.
-const STD_DERIVES: &[&str] = &[
-    "Debug", "Clone", "Copy", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash", "Default", "CoercePointee",
-];
-
 /// Whether the attribute cannot change what code does.
 pub fn is_lint(tree: &Tree<'_>, attr: Idx) -> bool {
     attr_path(tree, attr).first().is_some_and(|head| LINT_LIKE.contains(&head.as_str()))
@@ -85,7 +82,7 @@ pub fn read(tree: &Tree<'_>, node: Idx) -> Attrs {
     out
 }
 
-fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSink) {
+fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
     let path = attr_path(tree, attr);
     let Some(head) = path.first().map(|name| name.as_str()) else { return };
     let strings = || string_literals(tree, attr);
@@ -94,9 +91,10 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSink) {
         "cfg" => {
             cfg_atoms(tree, attr, &mut out.cfg_atoms);
             out.test |= cfg_is_test(tree, attr);
-            feed(tree, attr, &Normalise { skip: &|_| false, docs: false }, cfg);
+            out.when = cfg::Cfg::and(out.when.take(), condition(tree, attr));
+            feed(tree, attr, &Normalise { skip: &|_| false, docs: false }, hash);
         }
-        "cfg_attr" => read_cfg_attr(tree, attr, out, cfg),
+        "cfg_attr" => read_cfg_attr(tree, attr, out, hash),
         "test" | "bench" => out.test = true,
         "macro_use" => out.macro_use = true,
         "macro_export" => out.exported = true,
@@ -152,7 +150,7 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
     }
     for path in paths::token_paths(tree, attr) {
         let head = path.first().map_or("", |n| n.as_str());
-        let std = BUILT_IN.contains(&head) || LINT_LIKE.contains(&head) || STD_DERIVES.contains(&head);
+        let std = BUILT_IN.contains(&head) || LINT_LIKE.contains(&head) || is_std_derive(head);
         let name_like = head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
         if !std && name_like {
             out.macros.push((AttrUse { path, derive: false }, cfg.hash64()));
@@ -167,7 +165,7 @@ fn push_derives(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
         if matches!(last, "derive" | "cfg_attr") {
             continue;
         }
-        out.reads_docs |= !STD_DERIVES.contains(&last);
+        out.reads_docs |= !is_std_derive(last);
         let mut sink = TokenSink::default();
         path.iter().for_each(|seg| sink.text(seg.as_str()));
         out.macros.push((AttrUse { path, derive: true }, sink.hash64()));
@@ -203,6 +201,25 @@ fn attr_path(tree: &Tree<'_>, attr: Idx) -> Path {
         }
     }
     Box::new([])
+}
+
+/// The predicate of a `#[cfg(..)]`, wherever it stands among other tokens.
+pub fn condition(tree: &Tree<'_>, node: Idx) -> Condition {
+    let toks: Vec<&str> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).map(|t| tree.token_text(t)).collect();
+    condition_of(&toks)
+}
+
+/// See [`condition`]; `cfg ( .. )` among `tokens`.
+pub fn condition_of(tokens: &[&str]) -> Condition {
+    let start = tokens.windows(2).position(|w| w == ["cfg", "("])? + 2;
+    let mut depth = 1;
+    let end = tokens[start..].iter().position(|&token| {
+        depth += i32::from(token == "(") - i32::from(token == ")");
+        depth == 0
+    })?;
+    let inner = &tokens[start..start + end];
+    let inner = inner.strip_suffix(&[","]).unwrap_or(inner);
+    cfg::parse(inner).map(Box::new)
 }
 
 /// `test` is true only for the atom itself, not inside `not(..)`.

@@ -9,6 +9,7 @@ use rustc_hash::FxHashSet;
 use super::super::{
     facts::{DefBody, DefIdx, Effects, Mention, MentionKind, ScopeIdx},
     name::{Name, known},
+    operators::Operators,
     tree::Idx,
 };
 use super::{Lower, attrs, items, paths, tokens};
@@ -109,8 +110,20 @@ impl Lower<'_, '_> {
             ATTR => self.walk_attr(node, body),
             VISIBILITY => {}
             LITERAL if self.deals_in_tokens => self.walk_literal(node, body),
+            BIN_EXPR | PREFIX_EXPR | INDEX_EXPR => self.walk_operator(node, body),
             _ => self.walk_children(node, body),
         }
+    }
+
+    fn walk_operator(&mut self, node: Idx, body: &mut Body) {
+        let kind = self.tree.kind(node);
+        let literal = kind == BIN_EXPR && self.tree.child(node, LITERAL).is_some();
+        for child in self.tree.children(node).filter(|&c| self.tree.is_token(c)) {
+            let operator = Operators::of_expression(kind, self.tree.kind(child));
+            let operator = if literal { operator.with_literal() } else { operator };
+            body.effects.operators = body.effects.operators.and(operator);
+        }
+        self.walk_children(node, body);
     }
 
     pub fn walk_children(&mut self, node: Idx, body: &mut Body) {

@@ -3,6 +3,7 @@
 use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
 
 use super::super::{
+    cfg::Cfg,
     facts::{
         Def, DefBody, DefData, DefFlags, DefIdx, DefKind, Head, ImplHeader, Import, ImportKind, MentionKind, ModDecl, Path,
         ProcMacro, Scope, ScopeIdx,
@@ -99,6 +100,7 @@ fn lower_def(
         parent,
         generics: generics(tree, node),
         cfg: attrs.cfg,
+        when: attrs.when.clone(),
         flags: flags(tree, node, &attrs),
         attrs: attrs.macros.iter().map(|(it, _)| it.clone()).collect(),
         data: data(tree, node, kind, name, &attrs),
@@ -272,9 +274,11 @@ fn impl_header(tree: &Tree<'_>, node: Idx) -> ImplHeader {
         collect_paths(tree, child, &mut header_types);
     }
     let trait_path = trait_ty.and_then(|ty| tree.child(ty, PATH)).map(|p| paths::path(tree, p));
+    let trait_args = trait_ty.is_some_and(|ty| (ty..tree.end(ty)).any(|i| tree.kind(i) == GENERIC_ARG_LIST));
     let is_param = |path: &Path| matches!(path.as_ref(), [name] if params.contains(name));
     ImplHeader {
         trait_: trait_path,
+        trait_args,
         negative: tree.child(node, BANG).is_some(),
         head: self_ty.map_or(Head::Other, |ty| paths::head(tree, ty)),
         partial: self_types.iter().skip(1).any(|path| !is_param(path)),
@@ -316,6 +320,7 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
             macro_use: attrs.macro_use,
             cfg: attrs.cfg,
             cfg_atoms: sorted(attrs.cfg_atoms),
+            when: attrs.when,
             test: attrs.test,
         });
         return;
@@ -327,6 +332,7 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
         macro_use: attrs.macro_use,
         cfg: attrs.cfg,
         cfg_atoms: sorted(attrs.cfg_atoms),
+        when: attrs.when,
         test: attrs.test,
         path_attr: attrs.paths.first().map(|&(path, _)| path),
     });
@@ -346,6 +352,7 @@ fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
         let mut attrs = cx.attrs(child);
         attrs.cfg ^= block_attrs.cfg;
         attrs.cfg_atoms.extend(&block_attrs.cfg_atoms);
+        attrs.when = Cfg::and(block_attrs.when.clone(), attrs.when);
         match tree.kind(child) {
             MACRO_CALL => tokens::item_site(cx, child, scope, None, attrs),
             kind if is_item(kind) => {
@@ -367,7 +374,14 @@ fn lower_extern_crate(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs:
     let path: Path = [Name::ident(tree.token_text(token))].into();
     let name = rename(tree, node).unwrap_or(path[0]);
     let kind = ImportKind::ExternCrate { name, macro_use: attrs.macro_use };
-    cx.out.items.imports.push(Import { scope, path, kind, cfg: attrs.cfg, cfg_atoms: sorted(attrs.cfg_atoms.clone()) });
+    cx.out.items.imports.push(Import {
+        scope,
+        path,
+        kind,
+        cfg: attrs.cfg,
+        cfg_atoms: sorted(attrs.cfg_atoms.clone()),
+        when: attrs.when.clone(),
+    });
 }
 
 fn rename(tree: &Tree<'_>, node: Idx) -> Option<Name> {
@@ -408,5 +422,5 @@ fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &At
         if to_self { ImportKind::TypeOnly(name) } else { ImportKind::Named(name) }
     };
     let cfg_atoms = sorted(attrs.cfg_atoms.clone());
-    cx.out.items.imports.push(Import { scope, path: path.into(), kind, cfg: attrs.cfg, cfg_atoms });
+    cx.out.items.imports.push(Import { scope, path: path.into(), kind, cfg: attrs.cfg, cfg_atoms, when: attrs.when.clone() });
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ra_ap_parser::Edition;
 
 use super::{
+    cfg::{Cfg, Condition},
     facts::{Def, DefBody, DefIdx, FileFacts, FileItems, MentionKind, Path, Scope, ScopeIdx},
     hash::short64,
     name::Name,
@@ -35,6 +36,7 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>)
         macro_use: false,
         cfg: attrs.cfg,
         cfg_atoms: body::sorted(attrs.cfg_atoms),
+        when: attrs.when,
         test: attrs.test,
         path_attr: None,
     });
@@ -68,6 +70,7 @@ struct Enclosing {
     /// Hash of the `if #[cfg(..)]` conditions around them, 0 if there are none.
     cfg: u64,
     cfg_atoms: Vec<Name>,
+    when: Condition,
 }
 
 #[derive(Default)]
@@ -96,6 +99,7 @@ impl Lower<'_, '_> {
         let mut attrs = attrs::read(self.tree, node);
         attrs.cfg ^= self.enclosing.cfg;
         attrs.cfg_atoms.extend(&self.enclosing.cfg_atoms);
+        attrs.when = Cfg::and(self.enclosing.when.clone(), attrs.when);
         attrs
     }
 
@@ -144,6 +148,7 @@ fn block_scope(parent: ScopeIdx, owner: DefIdx) -> Scope {
         macro_use: false,
         cfg: 0,
         cfg_atoms: Box::new([]),
+        when: None,
         test: false,
         path_attr: None,
     }

@@ -3,9 +3,11 @@
 use ra_ap_parser::SyntaxKind::*;
 
 use super::super::{
+    cfg::{Cfg, Condition},
     facts::{Def, DefData, DefFlags, DefIdx, DefKind, Include, MacroFacts, MentionKind, Path, ProvidedTokens, ScopeIdx, SiteFacts},
     hash::{Normalise, TokenSink, feed},
     name::{Name, known},
+    operators::Operators,
     tree::{Idx, Tree},
 };
 use super::{
@@ -39,7 +41,7 @@ enum Mode {
 }
 
 /// Macros whose arguments become the output of a proc macro.
-const QUOTES: &[&str] = &["quote", "quote_spanned", "parse_quote", "parse_quote_spanned", "format_ident"];
+const QUOTES: &[&str] = &["quote", "quote_spanned", "parse_quote", "parse_quote_spanned"];
 
 /// A macro call inside a body or a type.
 pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
@@ -50,12 +52,11 @@ pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     let toks = inner_tokens(tree, args);
     called(tree, &path, &toks, body);
     let items = toks.iter().any(|&t| tree.kind(t) == FN_KW);
-    let mode = match path.last() {
-        Some(name) if QUOTES.contains(&name.as_str()) => Mode::Quoted,
-        _ if items => Mode::ItemArgs,
-        _ => Mode::Args,
-    };
-    scan(tree, &toks, mode, body);
+    let mode = if items { Mode::ItemArgs } else { Mode::Args };
+    match path.last() {
+        Some(name) if QUOTES.contains(&name.as_str()) => scan_quote(tree, &toks, mode, body),
+        _ => scan(tree, &toks, mode, body),
+    }
     if cx.deals_in_tokens {
         for &token in toks.iter().filter(|&&t| tree.kind(t) == STRING) {
             string_paths(unquote(tree.token_text(token)), |path| body.mention(MentionKind::Quoted, path));
@@ -124,6 +125,7 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
         parent,
         generics: Box::new([]),
         cfg: attrs.cfg,
+        when: attrs.when.clone(),
         flags: DefFlags { test: attrs.test, has_body: true, ..DefFlags::default() },
         attrs: Box::new([]),
         data: DefData::Site(Box::new(facts)),
@@ -160,6 +162,9 @@ fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, p
     }
     let outer = cx.enclosing.clone();
     let mut conditions = TokenSink::default();
+    // The branch's own predicate, and those of the branches before it, which must have failed.
+    let mut predicate: Vec<&str> = Vec::new();
+    let mut failed: Condition = None;
     let mut lowered = false;
     for part in tree.children(args) {
         let (start, stop) = (tree.start(part) as usize + 1, (tree.stop(part) as usize).saturating_sub(1));
@@ -167,8 +172,13 @@ fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, p
         if !branch {
             feed(tree, part, &Normalise { skip: &|_| false, docs: false }, &mut conditions);
             attrs::cfg_atoms(tree, part, &mut cx.enclosing.cfg_atoms);
+            predicate.extend(tree.tokens(part).filter(|&t| tree.kind(t) != COMMENT).map(|t| tree.token_text(t)));
         } else if let Some(text) = tree.text.get(start..stop) {
             cx.enclosing.cfg = outer.cfg ^ conditions.hash64();
+            let own = attrs::condition_of(&predicate);
+            predicate.clear();
+            cx.enclosing.when = Cfg::and(outer.when.clone(), Cfg::and(failed.clone(), own.clone()));
+            failed = Cfg::and(failed, own.map(|own| Box::new(Cfg::Not(own))));
             lowered |= lower_text(cx, text, start, path, scope, parent);
         }
     }
@@ -407,8 +417,26 @@ fn inner_tokens(tree: &Tree<'_>, args: Idx) -> Vec<Idx> {
     toks
 }
 
+/// `quote!(tokens)`, `quote_spanned!(expression=> tokens)`: the expression runs here.
+fn scan_quote(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
+    let arrow = toks.windows(2).position(|w| tree.kind(w[0]) == EQ && tree.kind(w[1]) == R_ANGLE && tree.is_joint(w[0]));
+    let fat = toks.iter().position(|&t| tree.kind(t) == FAT_ARROW);
+    // Only the first tokens can be a span; an arrow further in belongs to what is quoted.
+    let (span, quoted) = match arrow.or(fat) {
+        Some(at) => toks.split_at(at),
+        None => (&[][..], toks),
+    };
+    scan(tree, span, mode, body);
+    scan(tree, span, Mode::Quoted, body);
+    scan(tree, quoted, Mode::Quoted, body);
+}
+
 /// Records every name that the tokens may use.
 fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
+    for &token in toks {
+        let operator = Operators::of_punctuation(tree.kind(token));
+        body.effects.operators = body.effects.operators.and(operator);
+    }
     let mut consumed = Vec::new();
     let mut at = 0;
     while at < toks.len() {
@@ -481,7 +509,7 @@ fn scan_path(
         let args = toks.get(next + 2..close).unwrap_or_default();
         called(tree, &path, args, body);
         if path.last().is_some_and(|name| QUOTES.contains(&name.as_str())) {
-            scan(tree, args, Mode::Quoted, body);
+            scan_quote(tree, args, mode, body);
             return close;
         }
         return next;
@@ -492,12 +520,23 @@ fn scan_path(
     }
     let local = mode == Mode::Args && body.is_local(&path);
     if !local && path.as_ref() != [known::SELF] {
-        body.mention(MentionKind::Token, &path);
+        body.mention(token_kind(tree, toks, next, &path), &path);
     }
     if let Some(&last) = path.last() {
         body.mention(MentionKind::TokenArg, &[last]);
     }
     next
+}
+
+/// What is called, or named like a type or a const, is surely meant as a name of something.
+fn token_kind(tree: &Tree<'_>, toks: &[Idx], next: usize, path: &[Name]) -> MentionKind {
+    let called = toks.get(next).is_some_and(|&t| tree.kind(t) == L_PAREN);
+    if is_lower(path) && !called { MentionKind::WeakToken } else { MentionKind::Token }
+}
+
+/// A lone lower-case identifier.
+fn is_lower(path: &[Name]) -> bool {
+    matches!(path, [one] if one.as_str().starts_with(|c: char| c == '_' || c.is_lowercase()))
 }
 
 /// Index of the token that closes the group opened at `open`.
@@ -638,7 +677,7 @@ fn scan_string(literal: &str, mode: Mode, body: &mut Body) {
     format_names(text, |name| {
         let path = [Name::ident(name)];
         if mode != Mode::Args || !body.is_local(&path) {
-            body.mention(MentionKind::Token, &path);
+            body.mention(if is_lower(&path) { MentionKind::WeakToken } else { MentionKind::Token }, &path);
         }
     });
 }
