@@ -138,6 +138,30 @@ pub(crate) fn id_at(path: &Path) -> Option<FileId> {
         .map(|metadata| id(&metadata))
 }
 
+/// Which file `path` names now, and how long it is.
+pub(crate) fn id_and_len(path: &Path) -> Option<(FileId, u64)> {
+    fs::symlink_metadata(path)
+        .ok()
+        .map(|metadata| (id(&metadata), metadata.len()))
+}
+
+/// Reads from `offset` to the end of the file, though not much more than `max` bytes.
+pub(crate) fn read_to_end_at(file: &File, offset: u64, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // Mostly there is nothing or little.
+    let mut chunk = 4 << 10;
+    loop {
+        let start = bytes.len();
+        bytes.resize(start + chunk, 0);
+        let read = sys::read_at(file, &mut bytes[start..], offset + start as u64)?;
+        bytes.truncate(start + read);
+        if read < chunk || bytes.len() as u64 >= max {
+            return Ok(bytes);
+        }
+        chunk = (chunk * 8).min(1 << 20);
+    }
+}
+
 /// Reads exactly `len` bytes at `offset`.
 pub(crate) fn read_exact_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];

@@ -38,7 +38,7 @@ pub(crate) use journal::{Counts, Event, Journal};
 use small::Small;
 
 /// Records up to this size share a log.
-const SMALL_MAX: usize = 4096;
+const SMALL_MAX: usize = 8 << 10;
 
 /// An open store. Opening does no IO; folders appear with the first put.
 pub(crate) struct LiveStore {

@@ -37,8 +37,8 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 fn len_of(n: u64) -> usize {
     match n % 50 {
         0 => 100_000,
-        1..=4 => 6_000,
-        5..=29 => 3_000,
+        1..=4 => 12_000,
+        5..=29 => 6_000,
         _ => 64,
     }
 }
@@ -241,7 +241,7 @@ fn killed_processes_lose_nothing_that_was_acknowledged() {
     let seconds = std::env::var("ASTRO_FAULT_SECONDS")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(4);
+        .unwrap_or(3);
     let acked = |p: u64| fs::read(dir.path().join(format!("acks.{p}"))).unwrap_or_default();
     let spawn = |p: u64| -> Child {
         let last = acked(p)
@@ -338,14 +338,14 @@ fn damage(path: &Path, random: &mut Random) {
 fn damaged_and_foreign_files_are_only_forgotten() {
     let mut random = Random(11);
     let mut damages = 0;
-    for _ in 0..3 {
+    for _ in 0..2 {
         let dir = tempfile::tempdir().unwrap();
         // Enough for logs that are packed; the reading child repairs by storing again.
         run(dir.path(), "fill", &[("ASTRO_N", "900")]);
         for _ in 0..6 {
             let mut files = Vec::new();
             files_under(dir.path(), &mut files);
-            for _ in 0..80 {
+            for _ in 0..130 {
                 let path = &files[random.below(files.len())];
                 if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
                     damage(path, &mut random);

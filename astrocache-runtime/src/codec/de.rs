@@ -145,6 +145,7 @@ impl<'de> Reader<'de> {
         result
     }
 
+    #[inline]
     fn scalar<V: Visitor<'de>>(&mut self, tag: Tag, visitor: V) -> Result<V::Value> {
         match tag {
             Tag::I8 => visitor.visit_i8(i8::from_le_bytes(self.array()?)),

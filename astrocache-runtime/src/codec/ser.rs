@@ -100,7 +100,7 @@ impl Writer {
         Ok(())
     }
 
-    fn list(&mut self, tag: Tag, packed: Tag) -> Result<List<'_>> {
+    fn list(&mut self, tag: Tag, packed: Tag, len: usize) -> Result<List<'_>> {
         self.enter()?;
         let start = self.out.len();
         self.tag(tag);
@@ -108,6 +108,7 @@ impl Writer {
             writer: self,
             start,
             packed,
+            len,
             state: Packing::Empty,
         })
     }
@@ -147,6 +148,8 @@ struct List<'a> {
     writer: &'a mut Writer,
     start: usize,
     packed: Tag,
+    /// How many elements are expected, zero if unknown.
+    len: usize,
     state: Packing,
 }
 
@@ -164,6 +167,9 @@ impl List<'_> {
                 if value.serialize(&mut probe).is_ok()
                     && let Some(tag) = probe.expected
                 {
+                    // A promised length is only worth so much.
+                    let rest = self.len.min(1 << 24) * tag.width().unwrap_or(1);
+                    self.writer.out.reserve(rest);
                     self.state = Packing::Packed { tag, count: 1 };
                     return Ok(());
                 }
@@ -238,8 +244,9 @@ struct Entries<'a> {
 }
 
 macro_rules! scalars {
-    ($($method:ident $ty:ty, $tag:ident;)*) => {$(
-        fn $method(self, v: $ty) -> Result {
+    ($result:ty; $($method:ident $ty:ty, $tag:ident;)*) => {$(
+        #[inline]
+        fn $method(self, v: $ty) -> $result {
             self.scalar(Tag::$tag, v.to_le_bytes())
         }
     )*};
@@ -263,6 +270,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
     }
 
     scalars! {
+        Result;
         serialize_i8 i8, I8;
         serialize_i16 i16, I16;
         serialize_i32 i32, I32;
@@ -327,26 +335,26 @@ impl<'a> ser::Serializer for &'a mut Writer {
         self.name(variant);
         self.nested(value)
     }
-    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>> {
-        self.list(Tag::Seq, Tag::PackedSeq)
+    fn serialize_seq(self, len: Option<usize>) -> Result<List<'a>> {
+        self.list(Tag::Seq, Tag::PackedSeq, len.unwrap_or(0))
     }
-    fn serialize_tuple(self, _: usize) -> Result<List<'a>> {
-        self.list(Tag::Tuple, Tag::PackedTuple)
+    fn serialize_tuple(self, len: usize) -> Result<List<'a>> {
+        self.list(Tag::Tuple, Tag::PackedTuple, len)
     }
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a>> {
-        self.list(Tag::Tuple, Tag::PackedTuple)
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<List<'a>> {
+        self.list(Tag::Tuple, Tag::PackedTuple, len)
     }
     fn serialize_tuple_variant(
         self,
         name: &'static str,
         _: u32,
         variant: &'static str,
-        _: usize,
+        len: usize,
     ) -> Result<List<'a>> {
         self.tag(Tag::TupleVariant);
         self.name(name);
         self.name(variant);
-        self.list(Tag::Tuple, Tag::PackedTuple)
+        self.list(Tag::Tuple, Tag::PackedTuple, len)
     }
     fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>> {
         self.enter()?;
@@ -422,6 +430,26 @@ impl ser::SerializeMap for Entries<'_> {
     }
 }
 
+/// This element is no scalar of the expected type. As small as can be: there is one result for each element.
+#[derive(Debug)]
+struct NotPackable;
+
+impl std::fmt::Display for NotPackable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not a scalar of the expected type")
+    }
+}
+
+impl std::error::Error for NotPackable {}
+
+impl ser::Error for NotPackable {
+    fn custom<T: std::fmt::Display>(_: T) -> NotPackable {
+        NotPackable
+    }
+}
+
+type Probed<T = ()> = std::result::Result<T, NotPackable>;
+
 /// Writes one raw scalar of the expected type, or refuses without having written anything.
 struct Probe<'a> {
     out: &'a mut Vec<u8>,
@@ -430,28 +458,29 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    fn scalar<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result {
+    #[inline]
+    fn scalar<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Probed {
         if *self.expected.get_or_insert(tag) != tag {
-            return Err(CodecError::NotPackable);
+            return Err(NotPackable);
         }
         self.out.extend_from_slice(&bytes);
         Ok(())
     }
 }
 
-type No = ser::Impossible<(), CodecError>;
+type No = ser::Impossible<(), NotPackable>;
 
 macro_rules! refusals {
     ($($method:ident($($arg:ty),*) -> $ok:ty;)*) => {$(
-        fn $method(self, $(_: $arg),*) -> Result<$ok> {
-            Err(CodecError::NotPackable)
+        fn $method(self, $(_: $arg),*) -> Probed<$ok> {
+            Err(NotPackable)
         }
     )*};
 }
 
 impl ser::Serializer for &mut Probe<'_> {
     type Ok = ();
-    type Error = CodecError;
+    type Error = NotPackable;
     type SerializeSeq = No;
     type SerializeTuple = No;
     type SerializeTupleStruct = No;
@@ -466,6 +495,7 @@ impl ser::Serializer for &mut Probe<'_> {
     }
 
     scalars! {
+        Probed;
         serialize_i8 i8, I8;
         serialize_i16 i16, I16;
         serialize_i32 i32, I32;
@@ -498,11 +528,11 @@ impl ser::Serializer for &mut Probe<'_> {
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> No;
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result {
-        Err(CodecError::NotPackable)
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Probed {
+        Err(NotPackable)
     }
     // Transparent here as in the writer; bounded, for a chain of newtypes is as long as its types.
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Probed {
         value.serialize(self)
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -511,7 +541,7 @@ impl ser::Serializer for &mut Probe<'_> {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result {
-        Err(CodecError::NotPackable)
+    ) -> Probed {
+        Err(NotPackable)
     }
 }

@@ -116,8 +116,8 @@ impl Files {
             .collect()
     }
 
-    #[cfg(feature = "catalogue")]
     /// Removes temporary files that a killed process left; an hour is longer than any write takes.
+    #[cfg(feature = "catalogue")]
     pub(super) fn sweep_temp(&self) {
         let old = |path: &Path| {
             let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());

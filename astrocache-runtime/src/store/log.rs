@@ -40,7 +40,7 @@ impl AppendLog {
     }
 
     /// Appends one record. `Ok(None)` says that the log is taken or not to be had here: keep the record elsewhere.
-    /// Otherwise the log's length afterwards.
+    /// Otherwise the log's length afterwards, as far as this process saw.
     pub(crate) fn append(&self, record: &[u8]) -> io::Result<Option<u64>> {
         if !os::HAS_SHARED_LOGS {
             return Ok(None);
@@ -57,11 +57,13 @@ impl AppendLog {
                 Err(fs::TryLockError::WouldBlock) => return Ok(None),
                 Err(fs::TryLockError::Error(error)) => return Err(error),
             }
-            if os::id_at(&self.path) == Some(open.id) {
-                let result = append_whole(&open.file, record);
+            if let Some((id, len)) = os::id_and_len(&self.path)
+                && id == open.id
+            {
+                let written = append_whole(&open.file, record);
                 open.file.unlock()?;
                 *slot = Some(open);
-                return result.map(Some);
+                return written.map(|()| Some(len + record.len() as u64));
             }
         }
         Ok(None)
@@ -97,7 +99,7 @@ impl AppendLog {
 }
 
 /// One `write`, so that records of several processes never mix.
-fn append_whole(mut file: &File, record: &[u8]) -> io::Result<u64> {
+fn append_whole(mut file: &File, record: &[u8]) -> io::Result<()> {
     let written = file.write(record)?;
     if written != record.len() {
         return Err(io::Error::new(
@@ -105,7 +107,7 @@ fn append_whole(mut file: &File, record: &[u8]) -> io::Result<u64> {
             "the log took only a part of the record",
         ));
     }
-    Ok(file.metadata()?.len())
+    Ok(())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::os::{self, FileId};
 use crate::record::{self, Header, Image};
 
 /// A log of this size is packed.
-const LOG_FULL: u64 = 1 << 20;
+const LOG_FULL: u64 = 2 << 20;
 /// Merges the runtime does by itself stay below this; larger ones are the tool's.
 const MERGE_MAX: u64 = 64 << 20;
 /// A folder changed so recently may change again without its time stamp moving.
@@ -109,8 +109,8 @@ impl Small {
         Ok(self.log.append(record)?.map(|len| len >= LOG_FULL))
     }
 
-    #[cfg(feature = "catalogue")]
     /// Forgets what is open, for after the store was cleared.
+    #[cfg(feature = "catalogue")]
     pub(super) fn forget(&self) {
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = View::default();
     }
@@ -374,6 +374,14 @@ impl View {
 
     /// Catches up with the folder. `false` if there is nothing new.
     fn refresh(&mut self, dir: &Path) -> bool {
+        // Whatever is new began in the log: as long as that is the same file, nothing else needs a look.
+        let active = os::id_at(&dir.join("active"));
+        if let Some(index) = &mut self.active
+            && active == Some(index.id)
+            && self.loaded.is_some_and(|stamp| stamp.settled)
+        {
+            return index.catch_up();
+        }
         let Ok(metadata) = fs::symlink_metadata(dir) else {
             return std::mem::take(self).loaded.is_some();
         };
@@ -492,13 +500,8 @@ impl LogIndex {
 
     /// Reads what was appended. `false` if there is nothing new.
     fn catch_up(&mut self) -> bool {
-        let len = self.file.metadata().map_or(0, |metadata| metadata.len());
         // Far beyond its size when full: no log of ours.
-        let new = len.saturating_sub(self.read_to).min(16 * LOG_FULL);
-        if new == 0 {
-            return false;
-        }
-        let Ok(bytes) = os::read_exact_at(&self.file, self.read_to, new as usize) else {
+        let Ok(bytes) = os::read_to_end_at(&self.file, self.read_to, 16 * LOG_FULL) else {
             return false;
         };
         let places = &mut self.places;
@@ -587,7 +590,7 @@ mod tests {
         let small = Small::new(dir.path().to_owned());
         let big = vec![7; 8000];
         let mut packed = 0;
-        for n in 0..1200 {
+        for n in 0..2400 {
             if small.put(&record_of(n, &big, false)).unwrap().unwrap() {
                 small.maintain().unwrap().unwrap();
                 packed += 1;
@@ -595,7 +598,7 @@ mod tests {
         }
         assert!(packed >= 8, "{packed}");
         assert!(small.packs().unwrap().len() <= 4);
-        assert!((0..1200).all(|n| value(&small, n).as_deref() == Some(&big)));
+        assert!((0..2400).all(|n| value(&small, n).as_deref() == Some(&big)));
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub(super) fn settle(root: &Path, files: &Files, added: u64, limit: u64) -> io::
     write(root, usage)
 }
 
-#[cfg(feature = "catalogue")]
 /// Replaces the estimate by what a full walk found.
+#[cfg(feature = "catalogue")]
 pub(super) fn set(root: &Path, total: u64) -> io::Result<()> {
     write(
         root,
