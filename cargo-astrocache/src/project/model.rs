@@ -148,11 +148,11 @@ impl Project {
     /// The features of package `of` when the member `root` is built alone. Those that only a test build switches on
     /// are not among them. Empty if `root` is no member or its build does not need `of`.
     pub fn features_of(&self, root: PackageId, of: PackageId) -> &BTreeSet<String> {
-        const NONE: &BTreeSet<String> = &BTreeSet::new();
+        static NONE: BTreeSet<String> = BTreeSet::new();
         let packages = self.member_features.get(&root);
         packages
             .and_then(|packages| packages.get(&of))
-            .unwrap_or(NONE)
+            .unwrap_or(&NONE)
     }
 
     /// Ids of all crates, in order.

@@ -130,7 +130,10 @@ mod tests {
         assert!(wasm.contains("target_family=\"wasm\"") && !wasm.contains("unix"));
         assert!(windows.contains("windows") && windows.contains("target_os=\"windows\""));
         assert_eq!(here.contains("unix"), cfg!(unix));
-        assert_eq!(here.contains("target_pointer_width=\"64\""), cfg!(target_pointer_width = "64"));
+        assert_eq!(
+            here.contains("target_pointer_width=\"64\""),
+            cfg!(target_pointer_width = "64")
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{LoadOptions, PackageSource, Project, ProjectError, load};
 
 /// Writes the files of `fixture` (`//- path` lines, then content) into a new directory.
-fn workspace(fixture: &str) -> (TempDir, Utf8PathBuf) {
+pub(super) fn workspace(fixture: &str) -> (TempDir, Utf8PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let root = Utf8PathBuf::from_path_buf(dir.path().canonicalize().unwrap()).unwrap();
     for part in fixture.split("//- ").skip(1) {
@@ -22,14 +22,14 @@ fn workspace(fixture: &str) -> (TempDir, Utf8PathBuf) {
     (dir, root)
 }
 
-fn offline() -> LoadOptions {
+pub(super) fn offline() -> LoadOptions {
     LoadOptions {
         offline: true,
         ..LoadOptions::default()
     }
 }
 
-fn load_at(root: &Utf8Path, options: &LoadOptions) -> Result<Project, ProjectError> {
+pub(super) fn load_at(root: &Utf8Path, options: &LoadOptions) -> Result<Project, ProjectError> {
     load(Some(&root.join("Cargo.toml")), options)
 }
 
