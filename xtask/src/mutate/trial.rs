@@ -85,8 +85,8 @@ impl<'a> Bench<'a> {
             reach.insert(root.clone(), written(&graph, &reached, &mut sources).0);
         }
         let (compiled, _) = written(&graph, &graph.all(), &mut sources);
-        let base = tool.fingerprints(&workspace.dir, &workspace.package, &workspace.roots)?;
-        let again = tool.fingerprints(&workspace.dir, &workspace.package, &workspace.roots)?;
+        let base = tool.fingerprints(&workspace.dir, &workspace.roots)?;
+        let again = tool.fingerprints(&workspace.dir, &workspace.roots)?;
         ensure!(
             base == again,
             "the tool gives other fingerprints the second time"
@@ -253,11 +253,9 @@ impl<'a> Bench<'a> {
         truth: BTreeMap<String, bool>,
     ) -> Result<()> {
         write(file, text)?;
-        let answer = self.tool.fingerprints(
-            &self.workspace.dir,
-            &self.workspace.package,
-            &self.workspace.roots,
-        );
+        let answer = self
+            .tool
+            .fingerprints(&self.workspace.dir, &self.workspace.roots);
         write(file, &self.files[file].text)?;
         let answer = answer.with_context(|| format!("after {what}"))?;
         for (root, concerns) in truth {

@@ -146,7 +146,7 @@ fn comparisons(
     let graph = Graph::read(&artifacts)?;
     let one = |root: &String| {
         let node = graph.root(root)?;
-        let closure = tool.closure(&workspace.dir, &workspace.package, root)?;
+        let closure = tool.closure(&workspace.dir, root)?;
         Ok(compare(&graph, node, root, &closure, sources))
     };
     workspace.roots.iter().map(one).collect()

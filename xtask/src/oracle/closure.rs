@@ -42,12 +42,8 @@ impl Tool {
     }
 
     /// The closure of one root.
-    pub fn closure(&self, workspace: &Path, package: &str, root: &str) -> Result<Vec<Definition>> {
-        let stdout = self.run(
-            workspace,
-            package,
-            &["explain", "--message-format", "json", root],
-        )?;
+    pub fn closure(&self, workspace: &Path, root: &str) -> Result<Vec<Definition>> {
+        let stdout = self.run(workspace, &["explain", "--message-format", "json", root])?;
         let explained: Explained = serde_json::from_str(&stdout)
             .with_context(|| format!("`explain` of `{root}` gave another JSON"))?;
         let absolute = |it: Definition| Definition {
@@ -61,12 +57,11 @@ impl Tool {
     pub fn fingerprints(
         &self,
         workspace: &Path,
-        package: &str,
         roots: &[String],
     ) -> Result<BTreeMap<String, String>> {
         let mut args = vec!["fingerprint"];
         args.extend(roots.iter().map(String::as_str));
-        let stdout = self.run(workspace, package, &args)?;
+        let stdout = self.run(workspace, &args)?;
         let mut found = BTreeMap::new();
         for line in stdout.lines() {
             let (path, fingerprint) = line
@@ -83,16 +78,10 @@ impl Tool {
         Ok(found)
     }
 
-    fn run(&self, workspace: &Path, package: &str, args: &[&str]) -> Result<String> {
+    fn run(&self, workspace: &Path, args: &[&str]) -> Result<String> {
         let (command, rest) = args.split_first().context("no command for the tool")?;
         let output = Command::new(&self.program)
-            .args([
-                "astrocache",
-                command,
-                "--package",
-                package,
-                "--manifest-path",
-            ])
+            .args(["astrocache", command, "--manifest-path"])
             .arg(workspace.join("Cargo.toml"))
             .args(rest)
             .current_dir(workspace)
