@@ -1,3 +1,4 @@
 //! Support for the end-to-end tests.
 
 pub mod matrix;
+pub mod project;

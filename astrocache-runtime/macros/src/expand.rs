@@ -215,15 +215,12 @@ fn call_name(astrocache: &TokenStream, f: &CachedFn, plan: &Plan) -> TokenStream
         Stored::Ok => "_result",
         Stored::Some => "_option",
     };
-    let name = format_ident!(
-        "call{}{}",
-        if f.sig.asyncness.is_some() {
-            "_async"
-        } else {
-            ""
-        },
-        name
-    );
+    let infix = if f.sig.asyncness.is_some() {
+        "_async"
+    } else {
+        ""
+    };
+    let name = Ident::new(&format!("call{infix}{name}"), plan.ret.span());
     quote_spanned!(plan.ret.span()=> #astrocache::__private::#name)
 }
 
@@ -283,7 +280,9 @@ fn build_key(astrocache: &TokenStream, f: &CachedFn, args: &Args, plan: &Plan) -
         feeds.push(quote_spanned!(name.span()=> #key.arg(#text, &#name);));
     }
     if let Some(expr) = &args.condition {
-        feeds.push(quote_spanned!(expr.span()=> if !(#expr) { #key.bypass(); }));
+        let holds = Ident::new("__astrocache_if", Span::mixed_site());
+        feeds.push(quote_spanned!(expr.span()=> let #holds: bool = #expr;));
+        feeds.push(quote!(if !#holds { #key.bypass(); }));
     }
     quote! {
         #[allow(unused_mut)]

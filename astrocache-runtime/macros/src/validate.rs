@@ -1,7 +1,10 @@
 //! What can be cached and how: the checks on a function's shape, and the plan for its expansion. Each refusal stands on the
 //! user's own tokens and says what to write instead. Types are checked later, by rustc, against the runtime's traits.
 
-use proc_macro2::{Ident, Span};
+use std::fmt::Display;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
@@ -73,8 +76,8 @@ pub fn plan(f: &CachedFn, args: &Args) -> Result<Plan> {
 struct Errors(Option<Error>);
 
 impl Errors {
-    fn push(&mut self, span: Span, message: impl Into<String>) {
-        let error = Error::new(span, message.into());
+    fn push(&mut self, at: impl ToTokens, message: impl Display) {
+        let error = Error::new_spanned(at, message);
         match &mut self.0 {
             Some(first) => first.combine(error),
             None => self.0 = Some(error),
@@ -90,22 +93,22 @@ fn qualifiers(f: &CachedFn, errors: &mut Errors) {
     let sig = &f.sig;
     if let Some(token) = &sig.constness {
         errors.push(
-            token.span,
+            token,
             "a `const fn` cannot be cached, it may run at compile time; remove `const`",
         );
     }
     if let Safety::Unsafe(token) = &sig.safety {
-        errors.push(token.span, "an `unsafe fn` cannot be cached; put the unsafe code into a safe function, or cache a safe caller");
+        errors.push(token, "an `unsafe fn` cannot be cached; put the unsafe code into a safe function, or cache a safe caller");
     }
     if let Some(abi) = &sig.abi {
         errors.push(
-            abi.span(),
+            abi,
             "an `extern` function cannot be cached; cache a Rust function that it calls",
         );
     }
     if let Some(variadic) = &sig.variadic {
         errors.push(
-            variadic.span(),
+            variadic,
             "a function with a variable number of arguments cannot be cached",
         );
     }
@@ -114,15 +117,15 @@ fn qualifiers(f: &CachedFn, errors: &mut Errors) {
 fn return_type(f: &CachedFn, errors: &mut Errors) -> Option<Type> {
     let ty = match &f.sig.output {
         ReturnType::Default => {
-            errors.push(f.sig.ident.span(), "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result");
+            errors.push(&f.sig.ident, "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result");
             return None;
         }
         ReturnType::Type(_, ty) => ty,
     };
     match &**ty {
-        Type::Never(_) => errors.push(ty.span(), "a function that never returns cannot be cached"),
+        Type::Never(_) => errors.push(ty, "a function that never returns cannot be cached"),
         Type::Tuple(tuple) if tuple.elems.is_empty() => {
-            errors.push(ty.span(), "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result");
+            errors.push(ty, "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result");
         }
         _ => borrowed_or_opaque(ty, errors),
     }
@@ -132,33 +135,34 @@ fn return_type(f: &CachedFn, errors: &mut Errors) -> Option<Type> {
 fn borrowed_or_opaque(ty: &Type, errors: &mut Errors) {
     let mut found = Found::default();
     found.visit_type(ty);
-    if let Some(span) = found.impl_trait {
-        errors.push(span, "a cached function must name its return type, `impl Trait` cannot be read back from the store; return for example a `Vec`");
-    } else if let Some(span) = found.borrow {
-        errors.push(span, "a cached function must return an owned value, a stored one has nothing to borrow from; return `String`, `Vec<T>` or `PathBuf` rather than a reference");
+    if let Some(at) = found.impl_trait {
+        errors.push(at, "a cached function must name its return type, `impl Trait` cannot be read back from the store; return for example a `Vec`");
+    } else if let Some(at) = found.borrow {
+        errors.push(at, "a cached function must return an owned value, a stored one has nothing to borrow from; return `String`, `Vec<T>` or `PathBuf` rather than a reference");
     }
 }
 
 /// The first `impl Trait` and the first borrow in a type.
 #[derive(Default)]
 struct Found {
-    impl_trait: Option<Span>,
-    borrow: Option<Span>,
+    impl_trait: Option<TokenStream>,
+    borrow: Option<TokenStream>,
 }
 
 impl<'ast> Visit<'ast> for Found {
     fn visit_type_impl_trait(&mut self, ty: &'ast syn::TypeImplTrait) {
-        self.impl_trait.get_or_insert(ty.impl_token.span);
+        self.impl_trait.get_or_insert_with(|| ty.to_token_stream());
     }
 
     fn visit_type_reference(&mut self, ty: &'ast syn::TypeReference) {
-        self.borrow.get_or_insert(ty.span());
+        self.borrow.get_or_insert_with(|| ty.to_token_stream());
         visit::visit_type_reference(self, ty);
     }
 
     fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
         if lifetime.ident != "static" {
-            self.borrow.get_or_insert(lifetime.span());
+            self.borrow
+                .get_or_insert_with(|| lifetime.to_token_stream());
         }
     }
 
@@ -187,7 +191,7 @@ fn self_input(receiver: &Receiver, errors: &mut Errors) -> Option<Input> {
         _ => (false, false),
     };
     if mutable {
-        errors.push(receiver.span(), "a method that takes `&mut self` cannot be cached, a hit would not change `self`; take `&self` and return the new value");
+        errors.push(receiver, "a method that takes `&mut self` cannot be cached, a hit would not change `self`; take `&self` and return the new value");
         return None;
     }
     let span = receiver.self_token.span;
@@ -202,19 +206,19 @@ fn self_input(receiver: &Receiver, errors: &mut Errors) -> Option<Input> {
 fn typed_inputs(typed: &PatType, inputs: &mut Vec<Input>, errors: &mut Errors) {
     let mut found = Found::default();
     found.visit_type(&typed.ty);
-    if let Some(span) = found.impl_trait {
-        errors.push(span, "an `impl Trait` argument cannot be cached; name the type parameter (`fn f<T: Trait + serde::Serialize>(x: T)`), or take `astrocache::Func<F>` for a function");
+    if let Some(at) = found.impl_trait {
+        errors.push(at, "an `impl Trait` argument cannot be cached; name the type parameter (`fn f<T: Trait + serde::Serialize>(x: T)`), or take `astrocache::Func<F>` for a function");
         return;
     }
-    if let Some(span) = mutable_borrow(&typed.ty) {
-        errors.push(span, "a `&mut` argument cannot be cached, a hit would not write to it; return the new value instead");
+    if let Some(at) = mutable_borrow(&typed.ty) {
+        errors.push(at, "a `&mut` argument cannot be cached, a hit would not write to it; return the new value instead");
         return;
     }
     let mut bound = Bound::default();
     bound.visit_pat(&typed.pat);
-    if let Some(span) = bound.ref_mut {
+    if let Some(at) = bound.ref_mut {
         errors.push(
-            span,
+            at,
             "`ref mut` cannot be cached, a hit would not write to it; return the new value instead",
         );
         return;
@@ -236,9 +240,12 @@ fn typed_inputs(typed: &PatType, inputs: &mut Vec<Input>, errors: &mut Errors) {
     }));
 }
 
-fn mutable_borrow(ty: &Type) -> Option<Span> {
+fn mutable_borrow(ty: &Type) -> Option<TokenStream> {
     match ty {
-        Type::Reference(reference) => reference.mutability.as_ref().map(|token| token.span),
+        Type::Reference(reference) => reference
+            .mutability
+            .as_ref()
+            .map(|_| reference.to_token_stream()),
         Type::Paren(inner) => mutable_borrow(&inner.elem),
         Type::Group(inner) => mutable_borrow(&inner.elem),
         _ => None,
@@ -249,14 +256,14 @@ fn mutable_borrow(ty: &Type) -> Option<Span> {
 #[derive(Default)]
 struct Bound {
     names: Vec<Ident>,
-    ref_mut: Option<Span>,
+    ref_mut: Option<TokenStream>,
 }
 
 impl<'ast> Visit<'ast> for Bound {
     fn visit_pat_ident(&mut self, pat: &'ast PatIdent) {
         // `None` and other constants look like bindings in no irrefutable pattern.
         if pat.by_ref.is_some() && pat.mutability.is_some() {
-            self.ref_mut.get_or_insert(pat.span());
+            self.ref_mut.get_or_insert_with(|| pat.to_token_stream());
         }
         self.names.push(pat.ident.clone());
         visit::visit_pat_ident(self, pat);
@@ -279,7 +286,7 @@ fn named_arguments(inputs: &[Input], args: &Args, errors: &mut Errors) {
                 format!("there is {}", known.join(", "))
             };
             errors.push(
-                name.span(),
+                name,
                 format!("`{option}` names no argument of this function; {known}"),
             );
         }

@@ -73,18 +73,19 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
         return Ok(ledger);
     }
     run(&tool, compilation, &path.with_extension("stderr"), deadline)?;
-    let ledger =
-        match Ledger::read(&path) {
-            Some(ledger) => ledger,
-            None if !path.exists() => {
-                return Err(format!("{} wrote no ledger for this directory", tool.display()).into());
-            }
-            None => return Err(format!(
+    let ledger = match Ledger::read(&path) {
+        Some(ledger) => ledger,
+        None if !path.exists() => {
+            return Err(format!("{} wrote no ledger for this directory", tool.display()).into());
+        }
+        None => {
+            return Err(format!(
                 "{} writes another format; update it and astrocache-runtime to versions that fit",
                 tool.display()
             )
-            .into()),
-        };
+            .into());
+        }
+    };
     if !covers(&ledger, compilation) {
         return Err(expected(
             "cargo-astrocache does not count this package to the workspace",

@@ -12,6 +12,7 @@ use super::argv::Compilation;
 
 /// Where a function stands and what it looks like.
 pub struct Place {
+    /// Without `r#`.
     pub name: String,
     /// As rustc knows it; `None` for code without a file.
     pub file: Option<PathBuf>,
@@ -44,7 +45,9 @@ pub fn ledger_root<'l>(
 ) -> Option<&'l LedgerRoot> {
     let file = compilation.cwd.join(place.file.as_ref()?);
     let alike = |root: &&LedgerRoot| {
-        root.name == place.name && root.source == place.source && same_file(&root.file, &file)
+        plain(&root.name) == place.name
+            && root.source == place.source
+            && same_file(&root.file, &file)
     };
     let mut found: Vec<&LedgerRoot> = ledger.roots.iter().filter(alike).collect();
     // One file can be part of two targets.
@@ -72,6 +75,11 @@ pub fn ledger_root<'l>(
     }
 }
 
+/// Raw names are the names they stand for.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
 /// Two entries whose answers differ in any way are two.
 fn one_answer(roots: &[&LedgerRoot]) -> bool {
     let answer = |root: &LedgerRoot| {
@@ -96,7 +104,7 @@ pub fn manifest_root<'m>(
 ) -> Option<&'m Root> {
     let file = compilation.cwd.join(place.file.as_ref()?);
     let alike = |root: &&Root| {
-        root.name() == place.name
+        plain(root.name()) == place.name
             && root.source == place.source
             && same_file(&compilation.cwd.join(&root.file), &file)
     };

@@ -1,0 +1,6 @@
+use astrocache::cached;
+#[cached(if = x)]
+fn f(x: String) -> String {
+    x
+}
+fn main() {}

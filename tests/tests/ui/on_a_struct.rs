@@ -1,0 +1,6 @@
+use astrocache::cached;
+#[cached]
+struct S;
+fn main() {
+    let _ = S;
+}

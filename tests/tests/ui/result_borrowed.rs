@@ -1,0 +1,6 @@
+use astrocache::cached;
+#[cached]
+fn f(x: &str) -> &str {
+    x
+}
+fn main() {}

@@ -1,0 +1,6 @@
+use astrocache::cached;
+#[cached]
+fn f(x: i32) -> () {
+    let _ = x;
+}
+fn main() {}
