@@ -145,34 +145,25 @@ pub(crate) fn id_and_len(path: &Path) -> Option<(FileId, u64)> {
         .map(|metadata| (id(&metadata), metadata.len()))
 }
 
-/// Reads from `offset` to the end of the file, though not much more than `max` bytes.
-pub(crate) fn read_to_end_at(file: &File, offset: u64, max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // Mostly there is nothing or little.
-    let mut chunk = 4 << 10;
-    loop {
-        let start = bytes.len();
-        bytes.resize(start + chunk, 0);
-        let read = sys::read_at(file, &mut bytes[start..], offset + start as u64)?;
-        bytes.truncate(start + read);
-        if read < chunk || bytes.len() as u64 >= max {
-            return Ok(bytes);
-        }
-        chunk = (chunk * 8).min(1 << 20);
-    }
-}
-
-/// Reads exactly `len` bytes at `offset`.
-pub(crate) fn read_exact_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
+/// Reads at `offset` until the buffer is full or the file ends; returns how much was read.
+pub(crate) fn fill_at(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
-    while done < len {
-        match sys::read_at(file, &mut bytes[done..], offset + done as u64) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+    while done < buf.len() {
+        match sys::read_at(file, &mut buf[done..], offset + done as u64) {
+            Ok(0) => break,
             Ok(n) => done += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(bytes)
+    Ok(done)
+}
+
+/// Reads exactly `len` bytes at `offset`.
+pub(crate) fn read_exact_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    match fill_at(file, offset, &mut bytes)? {
+        read if read == len => Ok(bytes),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }

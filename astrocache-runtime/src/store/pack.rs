@@ -196,10 +196,12 @@ impl PackWriter {
 }
 
 /// Finds the records of a log's bytes that begin at `base` in the file, in order. Torn ones are stepped over. Returns how
-/// far the log is settled: an unfinished record at the very end may still be in the making.
+/// far the log is settled: an unfinished record at the very end may still be in the making. Unless the bytes reach to the
+/// `end` of the log, a record that they cut off is simply left for the next piece.
 pub(super) fn scan(
     bytes: &[u8],
     base: u64,
+    end: bool,
     mut found: impl FnMut(record::Header<'_>, Place),
 ) -> u64 {
     let mut at = 0;
@@ -219,6 +221,8 @@ pub(super) fn scan(
                 }
                 at += extent.total();
             }
+            Some(extent) if !end && extent.total() > rest.len() => break,
+            None if !end && rest.len() < record::PREFIX => break,
             _ => match next_magic(&rest[1..]) {
                 Some(skip) => at += 1 + skip,
                 None => break,

@@ -26,6 +26,8 @@ use crate::record::{self, Header, Image};
 const LOG_FULL: u64 = 2 << 20;
 /// Merges the runtime does by itself stay below this; larger ones are the tool's.
 const MERGE_MAX: u64 = 64 << 20;
+/// A log is read in pieces of this size.
+const READ_PIECE: usize = 128 << 10;
 /// A folder changed so recently may change again without its time stamp moving.
 const RACY: Duration = Duration::from_millis(50);
 
@@ -218,7 +220,9 @@ impl Small {
         let (file, metadata) = os::open_file(log)?;
         let bytes = os::read_exact_at(&file, 0, metadata.len() as usize)?;
         let mut found: Vec<(Key, Place)> = Vec::new();
-        pack::scan(&bytes, 0, |header, place| found.push((header.key, place)));
+        pack::scan(&bytes, 0, true, |header, place| {
+            found.push((header.key, place))
+        });
         // Later records of a key replace earlier ones.
         found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.offset.cmp(&a.1.offset)));
         found.dedup_by_key(|(key, _)| *key);
@@ -500,15 +504,28 @@ impl LogIndex {
 
     /// Reads what was appended. `false` if there is nothing new.
     fn catch_up(&mut self) -> bool {
-        // Far beyond its size when full: no log of ours.
-        let Ok(bytes) = os::read_to_end_at(&self.file, self.read_to, 16 * LOG_FULL) else {
-            return false;
-        };
-        let places = &mut self.places;
         let before = self.read_to;
-        self.read_to = pack::scan(&bytes, self.read_to, |header, place| {
-            places.insert(pack::prefix(&header.key), (place, header.key));
-        });
+        // Mostly there is nothing or little; a new reader goes through the whole log, in pieces that stay in the cache.
+        let mut piece = vec![0; 4 << 10];
+        // Far beyond its size when full: no log of ours.
+        while self.read_to < 16 * LOG_FULL {
+            let Ok(len) = os::fill_at(&self.file, self.read_to, &mut piece) else {
+                break;
+            };
+            let at_end = len < piece.len();
+            let places = &mut self.places;
+            let settled = pack::scan(&piece[..len], self.read_to, at_end, |header, place| {
+                places.insert(pack::prefix(&header.key), (place, header.key));
+            });
+            let progress = settled > self.read_to;
+            self.read_to = settled;
+            if at_end || !progress && piece.len() > 2 * MAX_RECORD {
+                break;
+            }
+            if !progress || piece.len() < READ_PIECE {
+                piece.resize((piece.len() * 8).max(READ_PIECE), 0);
+            }
+        }
         self.read_to > before
     }
 
