@@ -55,24 +55,17 @@ pub fn named_crates(project: &Project, names: &[String]) -> Vec<CrateId> {
     out.into_iter().collect()
 }
 
-/// Everything that must be read for roots in `crates`: what they can see, what can bring types to them (members that
-/// depend on them, with what those see), and build scripts whose code stands for packages among all that.
+/// Everything that must be read for roots in `crates`: what they can see; the other members, which can bring types to
+/// their generics (R8), with what those see; and build scripts whose code stands for packages among all that.
 pub fn crates_in_play(project: &Project, crates: &[CrateId]) -> Vec<CrateId> {
-    let mut seeds: BTreeSet<CrateId> = crates.iter().copied().collect();
+    if crates.is_empty() {
+        return Vec::new();
+    }
     let primary = |id: CrateId| {
         project.package_of(id).member && matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin)
     };
-    loop {
-        let before = seeds.len();
-        let users = project.crate_ids().filter(|&id| primary(id));
-        let more: Vec<CrateId> =
-            users.filter(|&id| project.krate(id).deps.iter().any(|dep| seeds.contains(&dep.krate))).collect();
-        seeds.extend(more);
-        if seeds.len() == before {
-            break;
-        }
-    }
-    let mut out = cone(project, seeds);
+    let seeds = crates.iter().copied().chain(project.crate_ids().filter(|&id| primary(id)));
+    let mut out = cone(project, seeds.collect());
     loop {
         let scripts = out.iter().filter_map(|&id| {
             let package = project.package_of(id);

@@ -36,12 +36,19 @@ struct Found {
     positions: bool,
 }
 
-pub fn collect(db: &dyn Db, workspace: Workspace, world: &World, closure: &Closure, own: &mut Own<'_>) -> Facts {
+pub fn collect(
+    db: &dyn Db,
+    workspace: Workspace,
+    world: &World,
+    root: DefId,
+    closure: &Closure,
+    own: &mut Own<'_>,
+) -> Facts {
     let found = survey(world, closure, own);
     let mut facts = Facts::default();
     settings(world, &found, &mut facts);
     editions(world, &found, &mut facts);
-    cfgs(world, &found, &mut facts);
+    cfgs(world, root, &found, &mut facts);
     environment(world, &found, &mut facts);
     for (id, include) in &found.includes {
         included(db, world, *id, include, &mut facts);
@@ -124,7 +131,8 @@ fn editions(world: &World, found: &Found, facts: &mut Facts) {
 }
 
 /// Features that occur in the closure of their package, on or off; other predicates are left to the build context.
-fn cfgs(world: &World, found: &Found, facts: &mut Facts) {
+fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
+    let home = world.project.krate(root.krate).package;
     for (&id, atoms) in &found.atoms {
         let package = world.project.package(id);
         for atom in atoms {
@@ -132,7 +140,11 @@ fn cfgs(world: &World, found: &Found, facts: &mut Facts) {
                 facts.cfgs.insert((*atom).to_owned());
                 continue;
             };
-            let on = package.features.contains(feature);
+            // Those of building the root's package; a program (proc macro) that is no member has those of all members.
+            let on = match world.project.package(home).member {
+                true => world.project.features_of(home, id).contains(feature),
+                false => package.features.contains(feature),
+            };
             facts.lines.insert(format!("feature {} {} {feature} {on}", package.name, version(world, id)));
             facts.cfgs.insert(format!("{} {atom}", package.name));
         }

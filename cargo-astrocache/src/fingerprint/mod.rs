@@ -46,7 +46,7 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
     let mut own = own::Own::new(db, workspace, &world);
     let mut hashes: Vec<_> = closure.items.iter().map(|item| (own.identity(item.id), own.hash(item.id))).collect();
     hashes.sort();
-    let facts = facts::collect(db, workspace, &world, &closure, &mut own);
+    let facts = facts::collect(db, workspace, &world, root, &closure, &mut own);
 
     let mut hasher = blake3::Hasher::new();
     hasher.update(&FORMAT_VERSION.to_le_bytes());

@@ -8,7 +8,7 @@ use super::cargo::{LoadOptions, metadata, workspace_manifest};
 use super::features::member_features;
 use super::graph::{Graph, graph};
 use super::lock::{LockSnapshot, Pins};
-use super::platform::{Host, cfgs};
+use super::platform::Platforms;
 use super::settings::{Config, settings};
 use super::{Package, PackageSource, Project, ProjectError};
 
@@ -31,22 +31,13 @@ pub fn load(
     let root_manifest = workspace_manifest(&manifest)?;
     let workspace_root = root_manifest.parent().unwrap_or(&root_manifest);
     let config = Config::read(workspace_root)?;
-    let mut platforms = config.build_targets();
-    let host = Host::ask(&manifest)?;
-    platforms.push(host.triple.clone());
-    platforms.sort();
-    platforms.dedup();
-    let platform_cfgs = if config.has_json_target() {
-        None
-    } else {
-        cfgs(&manifest, &platforms, host)?
-    };
+    let platforms = Platforms::ask(&manifest, &config)?;
 
     let lock_file = workspace_root.join("Cargo.lock");
     let lock = options
         .keep_lock
         .then(|| LockSnapshot::take(lock_file.clone()));
-    let found = metadata(&manifest, &platforms, options)
+    let found = metadata(&manifest, &platforms.triples, options)
         .and_then(|metadata| Ok((metadata, Pins::read(&lock_file)?)));
     lock.map_or(Ok(()), LockSnapshot::restore)?;
     let (metadata, pins) = found?;
@@ -56,14 +47,16 @@ pub fn load(
         packages,
         crates,
     } = graph(&metadata, &pins)?;
+    let settings = settings(&root_manifest, &config)?;
+    let sections = platforms.sections(&settings.cfgs);
     Ok(Project {
-        member_features: member_features(&metadata, &ids, options),
+        member_features: member_features(&metadata, &ids, &sections, options),
         target_dir: target_dir(options, metadata.target_directory.clone())?,
-        settings: settings(&root_manifest, &config)?,
+        settings,
         inputs: inputs(workspace_root, &packages, config.files),
         workspace_root: workspace_root.to_owned(),
-        platform_cfgs,
-        platforms,
+        platform_cfgs: platforms.atoms(),
+        platforms: platforms.triples,
         packages,
         crates,
     })

@@ -5,54 +5,101 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use camino::Utf8Path;
+use cargo_metadata::cargo_platform::{Cfg, Platform};
 
 use super::ProjectError;
 use super::cargo::{errors_only, run, scrubbed};
+use super::settings::Config;
 
-/// The platform that rustc builds for by default.
+/// The platforms of a project, sorted.
 #[derive(Debug)]
-pub(super) struct Host {
-    pub(super) triple: String,
-    pub(super) cfgs: BTreeSet<String>,
+pub(super) struct Platforms {
+    pub(super) triples: Vec<String>,
+    /// All that rustc prints for each; `None` if it does not know one.
+    lines: Option<Vec<Vec<String>>>,
 }
 
-impl Host {
-    /// Asks the rustc of `manifest`'s directory (its toolchain file counts).
-    pub(super) fn ask(manifest: &Utf8Path) -> Result<Host, ProjectError> {
-        match printed(manifest, &["--print", "host-tuple", "--print", "cfg"])? {
-            Ok(stdout) => match stdout.split_once('\n') {
-                Some((triple, rest)) => Ok(Host {
-                    triple: triple.trim().to_owned(),
-                    cfgs: atoms(rest),
-                }),
-                None => Err(ProjectError::NoHost { message: stdout }),
-            },
-            Err(stderr) => Err(ProjectError::NoHost {
-                message: errors_only(&stderr),
+impl Platforms {
+    /// Asks the rustc of `manifest`'s directory (its toolchain file counts) for the host and for what `config` builds.
+    /// Starts one rustc, and one more for each platform that is not the host.
+    pub(super) fn ask(manifest: &Utf8Path, config: &Config) -> Result<Platforms, ProjectError> {
+        let (host, host_lines) = host(manifest)?;
+        let mut triples = config.build_targets();
+        triples.push(host.clone());
+        triples.sort();
+        triples.dedup();
+
+        let mut lines = Some(Vec::new()).filter(|_| !config.has_json_target());
+        for triple in &triples {
+            let found = if *triple == host {
+                Some(host_lines.clone())
+            } else {
+                let answer = printed(manifest, &["--print", "cfg", "--target", triple])?;
+                answer.ok().map(|stdout| split(&stdout))
+            };
+            lines = lines.zip(found).map(|(mut lines, found)| {
+                lines.push(found);
+                lines
+            });
+        }
+        Ok(Platforms { triples, lines })
+    }
+
+    /// What [`Project::platform_cfgs`](super::Project::platform_cfgs) holds.
+    pub(super) fn atoms(&self) -> Option<Vec<BTreeSet<String>>> {
+        let lines = self.lines.as_ref()?;
+        Some(lines.iter().map(|it| atoms(it)).collect())
+    }
+
+    /// Which `[target.'cfg(..)']` sections hold, if rustc's own cfgs and the `--cfg` flags in `flags` are set.
+    pub(super) fn sections(&self, flags: &BTreeSet<String>) -> Sections {
+        let of = |lines: &Vec<String>| {
+            lines
+                .iter()
+                .chain(flags)
+                .flat_map(|it| it.parse())
+                .collect()
+        };
+        let known = self.lines.as_ref();
+        Sections {
+            platforms: known.map(|lines| {
+                self.triples
+                    .iter()
+                    .cloned()
+                    .zip(lines.iter().map(of))
+                    .collect()
             }),
         }
     }
 }
 
-/// The cfgs of each of `platforms`, in that order; `None` if rustc does not know one of them.
-/// Starts one rustc for each platform that is not the host.
-pub(super) fn cfgs(
-    manifest: &Utf8Path,
-    platforms: &[String],
-    host: Host,
-) -> Result<Option<Vec<BTreeSet<String>>>, ProjectError> {
-    let mut all = Vec::with_capacity(platforms.len());
-    for platform in platforms {
-        if *platform == host.triple {
-            all.push(host.cfgs.clone());
-            continue;
-        }
-        match printed(manifest, &["--print", "cfg", "--target", platform])? {
-            Ok(stdout) => all.push(atoms(&stdout)),
-            Err(_) => return Ok(None),
-        }
+/// Which `[target.'cfg(..)']` sections of manifests hold on some platform of a project.
+#[derive(Debug)]
+pub(super) struct Sections {
+    /// `None`: unknown.
+    platforms: Option<Vec<(String, Vec<Cfg>)>>,
+}
+
+impl Sections {
+    pub(super) fn holds(&self, section: Option<&Platform>) -> bool {
+        let (Some(section), Some(platforms)) = (section, &self.platforms) else {
+            return true;
+        };
+        platforms
+            .iter()
+            .any(|(triple, cfgs)| section.matches(triple, cfgs))
     }
-    Ok(Some(all))
+}
+
+fn host(manifest: &Utf8Path) -> Result<(String, Vec<String>), ProjectError> {
+    let message = match printed(manifest, &["--print", "host-tuple", "--print", "cfg"])? {
+        Ok(stdout) => match stdout.split_once('\n') {
+            Some((triple, rest)) => return Ok((triple.trim().to_owned(), split(rest))),
+            None => stdout,
+        },
+        Err(stderr) => errors_only(&stderr),
+    };
+    Err(ProjectError::NoHost { message })
 }
 
 /// What rustc prints, or what it says if it fails.
@@ -68,10 +115,16 @@ fn printed(manifest: &Utf8Path, args: &[&str]) -> Result<Result<String, String>,
     })
 }
 
-/// The atoms among rustc's lines that the platform alone decides, without spaces.
-fn atoms(stdout: &str) -> BTreeSet<String> {
+/// The lines of rustc's answer, without spaces.
+fn split(stdout: &str) -> Vec<String> {
     let lines = stdout.lines().map(|line| line.replace(' ', ""));
-    lines.filter(|atom| is_of_the_platform(atom)).collect()
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+/// Those that the platform alone decides.
+fn atoms(lines: &[String]) -> BTreeSet<String> {
+    let kept = lines.iter().filter(|atom| is_of_the_platform(atom));
+    kept.cloned().collect()
 }
 
 fn is_of_the_platform(atom: &str) -> bool {
@@ -93,11 +146,20 @@ fn is_of_the_platform(atom: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use expect_test::expect;
 
     use super::*;
 
-    const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    /// What a project with this cargo configuration builds for.
+    fn platforms(config: &str) -> Platforms {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        fs::create_dir(root.join(".cargo")).unwrap();
+        fs::write(root.join(".cargo/config.toml"), config).unwrap();
+        Platforms::ask(&root.join("Cargo.toml"), &Config::read(root).unwrap()).unwrap()
+    }
 
     #[test]
     fn what_flags_and_profiles_decide_is_left_out() {
@@ -113,34 +175,68 @@ mod tests {
                 "unix",
             }
         "#]]
-        .assert_debug_eq(&atoms(stdout));
-        assert!(atoms("\u{fffd}\n=\n").is_empty());
+        .assert_debug_eq(&atoms(&split(stdout)));
+        assert!(atoms(&split("\u{fffd}\n=\n")).is_empty());
     }
 
     #[test]
-    fn each_platform_has_its_own_cfgs_in_the_order_asked() {
-        let manifest = Utf8Path::new(HERE);
-        let host = Host::ask(manifest).unwrap();
-        let triple = host.triple.clone();
-        let platforms = ["wasm32-unknown-unknown", &triple, "x86_64-pc-windows-msvc"];
-        let all = cfgs(manifest, &platforms.map(str::to_owned), host).unwrap();
-        let [wasm, here, windows] = &all.unwrap()[..] else {
-            panic!("not one set for each platform")
+    fn each_platform_has_its_own_cfgs() {
+        let platforms =
+            platforms("build.target = ['wasm32-unknown-unknown', 'x86_64-pc-windows-msvc']");
+        let all = platforms.atoms().unwrap();
+        assert_eq!(all.len(), platforms.triples.len());
+        let of = |triple: &str| {
+            &all[platforms
+                .triples
+                .iter()
+                .position(|it| it == triple)
+                .unwrap()]
         };
+        let (wasm, windows) = (of("wasm32-unknown-unknown"), of("x86_64-pc-windows-msvc"));
         assert!(wasm.contains("target_family=\"wasm\"") && !wasm.contains("unix"));
         assert!(windows.contains("windows") && windows.contains("target_os=\"windows\""));
-        assert_eq!(here.contains("unix"), cfg!(unix));
-        assert_eq!(
-            here.contains("target_pointer_width=\"64\""),
-            cfg!(target_pointer_width = "64")
-        );
+        let pointers_of_64_bits =
+            |it: &BTreeSet<String>| it.contains("target_pointer_width=\"64\"");
+        assert!(pointers_of_64_bits(windows) && !pointers_of_64_bits(wasm));
     }
 
     #[test]
-    fn one_platform_that_rustc_does_not_know_makes_all_unknown() {
-        let manifest = Utf8Path::new(HERE);
-        let host = Host::ask(manifest).unwrap();
-        let platforms = [host.triple.clone(), "no-such-platform".to_owned()];
-        assert_eq!(cfgs(manifest, &platforms, host).unwrap(), None);
+    fn the_host_is_asked_for_with_its_cfgs() {
+        let platforms = platforms("");
+        let all = platforms.atoms().unwrap();
+        assert!(platforms.triples.len() == 1 && all.len() == 1);
+        assert_eq!(all[0].contains("unix"), cfg!(unix));
+        assert_eq!(all[0].contains("windows"), cfg!(windows));
+    }
+
+    #[test]
+    fn one_platform_that_rustc_does_not_know_makes_all_unknown_and_each_section_hold() {
+        for config in [
+            "build.target = ['no-such-platform']",
+            "build.target = 'mine.json'",
+        ] {
+            let platforms = platforms(config);
+            assert_eq!(platforms.atoms(), None);
+            let sections = platforms.sections(&BTreeSet::new());
+            assert!(sections.holds(Some(&"cfg(target_os = \"none\")".parse().unwrap())));
+        }
+    }
+
+    #[test]
+    fn a_section_holds_if_it_does_on_some_platform() {
+        let platforms = platforms("build.target = 'x86_64-pc-windows-msvc'");
+        let sections =
+            platforms.sections(&BTreeSet::from(["loom".to_owned(), "not a cfg".to_owned()]));
+        let holds = |section: &str| sections.holds(Some(&section.parse().unwrap()));
+        assert!(sections.holds(None));
+        assert!(holds("cfg(windows)") && holds("cfg(loom)") && holds("x86_64-pc-windows-msvc"));
+        assert!(holds(
+            "cfg(all(windows, target_env = \"msvc\", target_feature = \"sse2\"))"
+        ));
+        assert!(
+            !holds("cfg(all(windows, unix))")
+                && !holds("wasm32-unknown-unknown")
+                && !holds("cfg(tokio)")
+        );
     }
 }

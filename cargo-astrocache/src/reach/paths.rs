@@ -72,7 +72,11 @@ impl Flood<'_> {
         match self.def(base).map(|def| (def.kind, def.data.clone())) {
             Some((DefKind::TypeAlias, DefData::Alias(head))) => self.alias_assoc(id, base, &head, rest, module),
             Some((DefKind::Trait, _)) => self.trait_item(base, name),
-            Some((DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::MacroSite, _)) => {
+            Some((DefKind::MacroSite, _)) => {
+                self.type_item(base, name);
+                self.site_item(id, base, rest, module);
+            }
+            Some((DefKind::Struct | DefKind::Enum | DefKind::Union, _)) => {
                 self.type_item(base, name);
             }
             _ => {}
@@ -116,6 +120,22 @@ impl Flood<'_> {
             let applies = impls.into_iter().any(|it| it.open_head || it.heads.contains(&base));
             if applies && self.in_cone(trait_.krate) {
                 self.demand(trait_, name, Rule::R4);
+            }
+        }
+    }
+
+    /// A site may provide a type made elsewhere under a new name, or a module that globs: what follows may be any live
+    /// type's, or any item of that name.
+    fn site_item(&mut self, id: DefId, site: DefId, rest: &[Name], module: ModId) {
+        let provides = self.world.provides(site);
+        if !provides.aliases {
+            return;
+        }
+        for &name in rest {
+            self.any_assoc(name, id.krate);
+            self.open_item(id, name, module, true);
+            if provides.any {
+                self.by_name(id, name, &[], module);
             }
         }
     }

@@ -116,8 +116,7 @@ pub fn declarations(db: &dyn Db, workspace: Workspace, krate: CrateId) -> Arc<Cr
 /// Build scripts and proc macros run on the host, everything else on the platforms built for; a project whose
 /// platforms are not all known keeps every branch.
 fn platforms(project: &Project) -> &[BTreeSet<String>] {
-    let _ = project;
-    &[]
+    project.platform_cfgs.as_deref().unwrap_or_default()
 }
 
 impl CrateMap {

@@ -197,6 +197,9 @@ impl<'w> Context<'w> {
         }
         if kind == MentionKind::Pattern && path.len() == 1 {
             best.targets.retain(|target| self.can_match(target));
+            if best.targets.is_empty() {
+                best.unresolved = Some(0);
+            }
         }
         best
     }

@@ -41,6 +41,8 @@ pub struct Provides {
     pub macros: Vec<DefId>,
     /// A trait may be among what it defines.
     pub traits: bool,
+    /// A name it provides may stand for a type made elsewhere.
+    pub aliases: bool,
 }
 
 /// Where a path led.
@@ -499,6 +501,7 @@ impl World {
         out.any = self.is_generated_include(facts) || facts.tokens.glue;
         out.names.extend(&facts.tokens.defines);
         out.traits = facts.tokens.has_trait;
+        out.aliases = out.any || facts.tokens.aliases;
         let mut from_args = false;
         let mut queue: Vec<(ModId, Name, Box<[Name]>)> = Vec::new();
         let start = std::iter::once(&facts.path).chain(&facts.calls);
@@ -508,6 +511,8 @@ impl World {
             let resolution = self.resolve(from, &path, Ns::Macro);
             if resolution.targets.is_empty() {
                 from_args |= path == facts.path;
+                out.any |= path == facts.path;
+                out.aliases |= path == facts.path;
             }
             for target in resolution.targets {
                 match target.res {
@@ -537,6 +542,7 @@ impl World {
                 out.names.extend(&mac.tokens.defines);
                 out.any |= mac.tokens.glue;
                 out.traits |= mac.tokens.has_trait;
+                out.aliases |= mac.tokens.aliases;
                 *from_args |= mac.tokens.defines_arg;
                 let Some(home) = self.module_of(def) else { return };
                 for path in &mac.calls {
@@ -548,7 +554,9 @@ impl World {
             // A proc macro: its output is unknown, names in its arguments are likely.
             DefData::ProcMacro(_) => {
                 *from_args = true;
+                out.any = true;
                 out.traits = true;
+                out.aliases = true;
             }
             _ => {}
         }

@@ -18,25 +18,25 @@ pub struct SourceText {
     pub hash: [u8; 32],
 }
 
-/// Why a source file has no text. A diagnostic of the analysis, never its end.
+/// Why a source file has no text. A diagnostic of the analysis, never its end. Its text fits after the file's name.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    #[error("cannot read `{path}`: {source}")]
+    #[error("cannot be read: {source}")]
     Unreadable {
         path: Utf8PathBuf,
         source: io::Error,
     },
 
-    #[error("`{path}` is not a regular file")]
+    #[error("is not a regular file")]
     NotAFile { path: Utf8PathBuf },
 
     #[error(
-        "`{path}` is not UTF-8: bad byte on line {line}; rustc will not compile it either, save it as UTF-8"
+        "is not UTF-8: bad byte on line {line}; rustc will not compile it either, save it as UTF-8"
     )]
     NotUtf8 { path: Utf8PathBuf, line: u32 },
 
     #[error(
-        "`{path}` has {bytes} bytes, over the limit of {MAX_BYTES}; generated data belongs in `include_bytes!`"
+        "has {bytes} bytes, over the limit of {MAX_BYTES}; generated data belongs in `include_bytes!`"
     )]
     TooLarge { path: Utf8PathBuf, bytes: u64 },
 }

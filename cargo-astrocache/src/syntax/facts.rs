@@ -227,6 +227,8 @@ pub struct ProvidedTokens {
     pub has_impl: bool,
     /// Any `trait` at all.
     pub has_trait: bool,
+    /// Any `use` or `type` at all: a name may stand for a type made elsewhere.
+    pub aliases: bool,
     /// Glues identifiers (`[<..>]`, `concat_idents`): may define any name.
     pub glue: bool,
 }

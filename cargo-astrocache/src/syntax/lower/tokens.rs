@@ -344,6 +344,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
         match tree.kind(toks[at]) {
             FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | CONST_KW | STATIC_KW => {
                 out.has_trait |= tree.kind(toks[at]) == TRAIT_KW;
+                out.aliases |= tree.kind(toks[at]) == TYPE_KW;
                 define(tree, toks, at, &mut defines, &mut out);
             }
             IDENT | UNION_KW | MACRO_RULES_KW => match tree.token_text(toks[at]) {
@@ -351,7 +352,10 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
                 "concat_idents" | "paste" => out.glue = true,
                 _ => {}
             },
-            USE_KW => imported(tree, &toks[at + 1..], &mut defines, &mut out),
+            USE_KW => {
+                out.aliases = true;
+                imported(tree, &toks[at + 1..], &mut defines, &mut out);
+            }
             IMPL_KW if is_impl_header(tree, toks, at) => impl_header(tree, &toks[at + 1..], &mut impls, &mut out),
             L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
                 out.glue = true;
@@ -392,8 +396,14 @@ fn imported(tree: &Tree<'_>, toks: &[Idx], defines: &mut Vec<Name>, out: &mut Pr
 
 /// Not the `impl Trait` of a type.
 fn is_impl_header(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
-    let before = at.checked_sub(1).map(|back| tree.kind(toks[back]));
-    !matches!(before, Some(COLON | R_ANGLE | L_PAREN | COMMA | L_ANGLE | AMP | EQ | PLUS | MUT_KW | THIN_ARROW | BOX_KW))
+    let before = |back: usize| at.checked_sub(back).map(|i| tree.kind(toks[i]));
+    match before(1) {
+        // `$( impl .. )*`, `-> impl ..`
+        Some(L_PAREN) => before(2) == Some(DOLLAR),
+        Some(R_ANGLE) => before(2) != Some(MINUS),
+        Some(COLON | COMMA | L_ANGLE | AMP | EQ | PLUS | MUT_KW | THIN_ARROW) => false,
+        _ => true,
+    }
 }
 
 fn impl_header(tree: &Tree<'_>, toks: &[Idx], impls: &mut Vec<Name>, out: &mut ProvidedTokens) {
