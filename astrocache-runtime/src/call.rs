@@ -361,7 +361,14 @@ impl Call {
         if self.modes.mode != Mode::ReadOnly
             && let Some(store) = self.store
         {
-            match store.put(&self.key, &record, self.scope()) {
+            // Without these two, an entry that is stored is one that was not there.
+            let replaces = self.modes.mode == Mode::Refresh || self.site.options.ttl_secs.is_some();
+            let put = if replaces {
+                LiveStore::replace
+            } else {
+                LiveStore::put
+            };
+            match put(store, &self.key, &record, self.scope()) {
                 Ok(()) => self.trace("stored"),
                 Err(error) => store.complain(&error),
             }
@@ -472,3 +479,65 @@ impl Drop for FlushAtExit {
 }
 
 thread_local!(static FLUSH_AT_EXIT: FlushAtExit = const { FlushAtExit });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::{Kind, Options, SiteState};
+
+    static SITE: Site = Site {
+        path: "app::f",
+        package: "app",
+        workspace: "/w",
+        kind: Kind::Fine,
+        fingerprint: [0; 16],
+        context: [0; 16],
+        crates: &[],
+        why: "",
+        options: Options {
+            version: 0,
+            ttl_secs: Some(60),
+            max_entries: None,
+        },
+        state: SiteState::new(),
+    };
+
+    #[test]
+    fn time_to_live_holds_when_the_clock_jumps() {
+        let key = Key([1; 32]);
+        let call = Call {
+            site: &SITE,
+            key,
+            modes: modes::get(),
+            store: None,
+            start: Instant::now(),
+        };
+        let fresh_at = |created_ms: u64| {
+            let record = record::write(
+                &Header {
+                    created_ms,
+                    ..call.header(0)
+                },
+                b"",
+            );
+            call.is_fresh(&Image::of_verified(record).unwrap())
+        };
+        let now = store::now_ms();
+        assert!(fresh_at(now));
+        assert!(fresh_at(now - 50_000));
+        assert!(!fresh_at(now - 61_000));
+        assert!(
+            !fresh_at(now + 3_600_000),
+            "stored by a clock that was ahead: its age is unknown"
+        );
+        assert!(!fresh_at(0));
+    }
+
+    #[test]
+    fn a_share_of_hits_is_chosen() {
+        let count = |share: u32| (0..10_000).filter(|_| chosen(share)).count();
+        assert_eq!(count(u32::MAX), 10_000);
+        let half = count(u32::MAX / 2);
+        assert!((4_500..5_500).contains(&half), "{half}");
+    }
+}

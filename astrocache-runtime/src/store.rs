@@ -60,6 +60,12 @@ pub(crate) enum Found {
     File(OpenValue),
 }
 
+/// Where a record went.
+enum Place {
+    Log,
+    File,
+}
+
 impl LiveStore {
     pub(crate) fn new(root: PathBuf, limit: u64) -> LiveStore {
         LiveStore {
@@ -100,12 +106,41 @@ impl LiveStore {
         record: &[u8],
         scope: Scope<'_>,
     ) -> io::Result<()> {
+        self.place(key, record, scope).map(|_| ())
+    }
+
+    /// Stores a value in place of one that may be there already, however large that is: it must not come up again.
+    pub(crate) fn replace(
+        self: &Arc<LiveStore>,
+        key: &Key,
+        record: &[u8],
+        scope: Scope<'_>,
+    ) -> io::Result<()> {
+        match (self.place(key, record, scope)?, scope) {
+            (Place::File, Scope::Function(_)) => Ok(()),
+            (Place::Log, _) => {
+                self.small.refresh();
+                self.files.remove(key, scope)
+            }
+            (Place::File, Scope::Shared) => match record::read_header(record) {
+                Some(header) => self.remove_small(&header),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn place(
+        self: &Arc<LiveStore>,
+        key: &Key,
+        record: &[u8],
+        scope: Scope<'_>,
+    ) -> io::Result<Place> {
         if !self.created.load(Ordering::Relaxed) {
             location::create(&self.root)?;
             self.created.store(true, Ordering::Relaxed);
         }
         if matches!(scope, Scope::Shared) && record.len() <= SMALL_MAX && self.put_small(record) {
-            return Ok(());
+            return Ok(Place::Log);
         }
         self.files.put(key, scope, record)?;
         if let Some(added) = usage::trigger(key, record.len() as u64, self.limit) {
@@ -113,7 +148,7 @@ impl LiveStore {
                 usage::settle(&store.root, &store.files, added, store.limit)
             });
         }
-        Ok(())
+        Ok(Place::File)
     }
 
     /// `false` if the log can't take the record, which then goes to a file.
@@ -169,19 +204,31 @@ impl LiveStore {
         scope: Scope<'_>,
     ) -> io::Result<()> {
         self.files.remove(&header.key, scope)?;
-        if matches!(scope, Scope::Shared) && self.small.get(&header.key).is_some() {
-            let tombstone = record::write(
-                &Header {
-                    removed: true,
-                    ..*header
-                },
-                b"",
-            );
-            if !self.put_small(&tombstone) {
-                return Err(io::Error::other("the log of small values is in use"));
-            }
+        match scope {
+            Scope::Shared => self.remove_small(header),
+            Scope::Function(_) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Takes back a small value: a later record says that it is gone.
+    fn remove_small(self: &Arc<LiveStore>, header: &Header<'_>) -> io::Result<()> {
+        if self.small.get(&header.key).is_none() {
+            return Ok(());
+        }
+        let tombstone = record::write(
+            &Header {
+                removed: true,
+                ..*header
+            },
+            b"",
+        );
+        match self.put_small(&tombstone) {
+            true => {
+                self.small.refresh();
+                Ok(())
+            }
+            false => Err(io::Error::other("the log of small values is in use")),
+        }
     }
 
     /// Removes the oldest entries of a function beyond `max`.
@@ -306,3 +353,6 @@ pub(crate) fn unique() -> u64 {
             .expect("a hash has 32 bytes"),
     )
 }
+
+#[cfg(all(test, feature = "catalogue"))]
+mod tests;

@@ -106,6 +106,14 @@ impl Small {
         }
     }
 
+    /// Catches up at once, for who has replaced a record that may have been seen.
+    pub(super) fn refresh(&self) {
+        self.view
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .refresh(&self.dir);
+    }
+
     /// Appends a record. `Ok(None)` if the log is taken; otherwise whether the log is full now.
     pub(super) fn put(&self, record: &[u8]) -> io::Result<Option<bool>> {
         Ok(self.log.append(record)?.map(|len| len >= LOG_FULL))

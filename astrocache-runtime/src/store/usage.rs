@@ -171,9 +171,8 @@ fn write(root: &Path, usage: Usage) -> io::Result<()> {
     bytes.extend_from_slice(&usage.measured_bytes.to_le_bytes());
     let checksum = blake3::hash(&bytes);
     bytes.extend_from_slice(&checksum.as_bytes()[..8]);
-    let temp = root.join(format!("usage-{:016x}", unique()));
-    fs::write(&temp, bytes)?;
-    fs::rename(&temp, root.join("usage")).inspect_err(|_| drop(fs::remove_file(&temp)))
+    // Written in place: a torn estimate fails its checksum and counts as none.
+    fs::write(root.join("usage"), bytes)
 }
 
 #[cfg(test)]
