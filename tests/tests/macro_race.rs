@@ -72,6 +72,27 @@ fn an_edit_of_a_transitive_dependency_leaves_it_uncached_until_the_next_build() 
 }
 
 #[test]
+fn an_edit_of_what_a_proc_macro_is_made_of_leaves_it_uncached_until_the_next_build() {
+    let mut project = chain("made");
+    let plain = "version = \"0.1.0\"\nedition = \"2024\"\n";
+    project.write("Cargo.toml", "[workspace]\nmembers = [\"app\", \"near\", \"far\", \"derive\", \"core\"]\nresolver = \"3\"\n").unwrap();
+    let derive = format!("[package]\nname = \"made-derive\"\n{plain}[lib]\nproc-macro = true\n[dependencies]\ninner = {{ package = \"made-core\", path = \"../core\" }}\n");
+    project.write("derive/Cargo.toml", &derive).unwrap();
+    project.write("core/Cargo.toml", &format!("[package]\nname = \"made-core\"\n{plain}")).unwrap();
+    project.write("core/src/lib.rs", "pub fn text() -> String { \"2\".into() }\n").unwrap();
+    let derive = "#[proc_macro] pub fn two(_: proc_macro::TokenStream) -> proc_macro::TokenStream { inner::text().parse().unwrap() }\n";
+    project.write("derive/src/lib.rs", derive).unwrap();
+    project.edit("app/Cargo.toml", "[dependencies]", "[dependencies]\nmade-derive = { path = \"../derive\" }").unwrap();
+    project.edit("app/src/main.rs", "x + near", "made_derive::two!() + x + near").unwrap();
+    project.set("ASTROCACHE_FAKE", "edit:core/src/lib.rs");
+    assert_eq!(first_call(&run(&project)), "uncached none");
+    project.unset("ASTROCACHE_FAKE");
+    assert_eq!(first_call(&run(&project)), "miss fine");
+    project.edit("core/src/lib.rs", "\"2\"", "\"3\"").unwrap();
+    assert_eq!(first_call(&run(&project)), "miss fine");
+}
+
+#[test]
 fn an_edit_of_a_dependency_before_its_dependents_compile_is_noticed() {
     let project = chain("before");
     // The build script of `app` runs after `far` is compiled, and before `app` is.

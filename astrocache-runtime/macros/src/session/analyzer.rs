@@ -227,7 +227,7 @@ fn run(
             let text = fs::read_to_string(stderr).unwrap_or_default();
             Err(failed(
                 text.lines()
-                    .next()
+                    .find(|line| !line.trim().is_empty())
                     .map_or_else(|| status.to_string(), str::to_owned),
             ))
         }

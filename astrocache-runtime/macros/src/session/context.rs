@@ -20,13 +20,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
 
 use astrocache_manifest::{FORMAT_VERSION, LedgerRoot};
 
 use super::argv::Compilation;
 use super::coarse;
-use super::units::{Unit, Units, cargo_home};
+use super::units::{Unit, Units, cargo_home, record_of};
 
 pub struct Context<'a> {
     pub compilation: &'a Compilation,
@@ -172,7 +171,7 @@ impl Context<'_> {
         if known.lines().any(|line| line == unit.hash) {
             return None;
         }
-        let features = recorded_features(&unit.records);
+        let features = record_of(&unit.records).and_then(|record| features_in(&record));
         if features.is_none() {
             // A line that cannot be written costs a miss in a later build.
             let file = OpenOptions::new().append(true).create(true).open(&memory);
@@ -203,15 +202,6 @@ fn package_feature(predicate: &str) -> Option<(&str, &str)> {
 }
 
 /// The quoted names in the record's `"features":"[\"a\", \"b\"]"`.
-fn recorded_features(records: &Path) -> Option<Vec<String>> {
-    let is_record = |name: &str| {
-        (name.starts_with("lib-") || name.starts_with("test-lib-")) && name.ends_with(".json")
-    };
-    let mut entries = fs::read_dir(records).ok()?.filter_map(Result::ok);
-    let record = entries.find(|entry| entry.file_name().to_str().is_some_and(is_record))?;
-    features_in(&fs::read_to_string(record.path()).ok()?)
-}
-
 fn features_in(record: &str) -> Option<Vec<String>> {
     let (_, rest) = record.split_once(r#""features":"["#)?;
     let (list, _) = rest.split_once(r#"]""#)?;

@@ -3,7 +3,8 @@
 //! error, which callers take for "nothing can be known".
 //!
 //! The edges come from the crates' metadata, not from cargo's records: cargo writes those when a unit is finished, and
-//! with pipelining a dependent starts before. A `.rmeta` begins with its list of dependencies, each with its unit hash.
+//! with pipelining a dependent starts before. A `.rmeta` begins with its list of dependencies, each with its unit hash. A proc
+//! macro's metadata is compressed, but a proc macro is always finished before it is used, so there cargo's record tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -61,15 +62,19 @@ impl Units {
                 continue;
             }
             let profile = profiles.of(&artifact.dir)?;
-            dependencies.push(read_unit(compilation, profile, &artifact)?);
-            let next = artifact
-                .dependencies()?
-                .into_iter()
-                .filter(|hash| profile.dirs.contains_key(hash));
-            pending.extend(
-                next.map(|hash| profile.artifact(&artifact.dir, &hash))
-                    .collect::<Result<Vec<_>, _>>()?,
-            );
+            let unit = read_unit(compilation, profile, &artifact)?;
+            let hashes = match artifact.is_proc_macro() {
+                true if unit.local_sources.is_empty() => Vec::new(),
+                true => profile.recorded_dependencies(&unit.records)?,
+                false => artifact.dependencies()?,
+            };
+            dependencies.push(unit);
+            for hash in hashes
+                .iter()
+                .filter(|hash| profile.dirs.contains_key(*hash))
+            {
+                pending.push(profile.artifact(&artifact.dir, hash)?);
+            }
         }
         dependencies.sort_by(|a, b| (&a.package, &a.hash).cmp(&(&b.package, &b.hash)));
         Ok(Units {
@@ -168,6 +173,77 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Hashes of the libraries that a finished unit was compiled against, by cargo's record of it.
+    fn recorded_dependencies(&self, records: &Path) -> Result<Vec<String>, String> {
+        let record = record_of(records).ok_or_else(|| unknown(records))?;
+        let dependencies = dependencies_in(&record).ok_or_else(|| unknown(records))?;
+        let libraries = dependencies
+            .into_iter()
+            .filter(|(name, _)| name != "build_script_build");
+        libraries
+            .map(|(name, fingerprint)| {
+                self.unit_with(&name, fingerprint)
+                    .ok_or_else(|| unknown(records))
+            })
+            .collect()
+    }
+
+    /// The unit whose record has this fingerprint. Its package usually has the name that its dependent uses.
+    fn unit_with(&self, name: &str, fingerprint: u64) -> Option<String> {
+        let text: String = fingerprint
+            .to_le_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let named = |dir: &str| {
+            dir.rsplit_once('-')
+                .is_some_and(|(package, _)| package.replace('-', "_") == name)
+        };
+        let (likely, others): (Vec<_>, Vec<_>) = self.dirs.iter().partition(|(_, dir)| named(dir));
+        let has = |dir: &str| {
+            let entries = fs::read_dir(self.root.join(".fingerprint").join(dir))
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok);
+            let mut libraries =
+                entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("lib-"));
+            libraries.any(|entry| fs::read_to_string(entry.path()).is_ok_and(|found| found == text))
+        };
+        let mut units = likely.into_iter().chain(others);
+        units
+            .find(|(_, dir)| has(dir))
+            .map(|(hash, _)| hash.clone())
+    }
+}
+
+/// Cargo's record of a library or proc macro.
+pub fn record_of(records: &Path) -> Option<String> {
+    let is_record = |name: &str| {
+        (name.starts_with("lib-") || name.starts_with("test-lib-")) && name.ends_with(".json")
+    };
+    let mut entries = fs::read_dir(records).ok()?.filter_map(Result::ok);
+    let record = entries.find(|entry| entry.file_name().to_str().is_some_and(is_record))?;
+    fs::read_to_string(record.path()).ok()
+}
+
+/// The names and fingerprints in `"deps":[[1,"name",false,2],..],"local"`.
+fn dependencies_in(record: &str) -> Option<Vec<(String, u64)>> {
+    let (_, rest) = record.split_once("\"deps\":[")?;
+    let (list, _) = rest.split_once("],\"local\"")?;
+    let entries = list
+        .split("],[")
+        .map(|entry| entry.trim_matches(['[', ']']))
+        .filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let mut fields = entry.split(',').skip(1);
+            let name = fields.next()?.trim_matches('"').to_owned();
+            Some((name, fields.nth(1)?.parse().ok()?))
+        })
+        .collect()
+}
+
 /// What rustc wrote for a unit.
 struct Artifact {
     path: PathBuf,
@@ -197,17 +273,15 @@ impl Artifact {
         })
     }
 
-    /// Unit hashes that the metadata names; those of the standard library are among them. Proc macros are linked whole, their
-    /// metadata is compressed, and what they are made of is reported by their own record of sources only.
+    fn is_proc_macro(&self) -> bool {
+        self.path.extension().is_some_and(|extension| {
+            extension == "so" || extension == "dylib" || extension == "dll"
+        })
+    }
+
+    /// Unit hashes that the metadata names; those of the standard library are among them.
     fn dependencies(&self) -> Result<Vec<String>, String> {
         let metadata = self.path.with_extension("rmeta");
-        let is_proc_macro = self
-            .path
-            .extension()
-            .is_some_and(|e| e == "so" || e == "dylib" || e == "dll");
-        if is_proc_macro {
-            return Ok(Vec::new());
-        }
         let path = if metadata.is_file() {
             &metadata
         } else {
@@ -359,6 +433,26 @@ mod tests {
         assert_eq!(env, ["X=1", "Y"]);
         for garbage in ["", "\n", "no colon", ": ", "\\", "a: \\"] {
             let _ = dep_info_parts(garbage);
+        }
+    }
+
+    #[test]
+    fn dependencies_are_read_from_cargos_record_and_nothing_from_garbage() {
+        let record = r#"{"deps":[[678,"b",false,2871116003874042892],[1,"build_script_build",true,3]],"local":[[1]]}"#;
+        let names = [
+            ("b".to_owned(), 2871116003874042892),
+            ("build_script_build".to_owned(), 3),
+        ];
+        assert_eq!(dependencies_in(record).unwrap(), names);
+        assert_eq!(dependencies_in(r#"{"deps":[],"local":[]}"#).unwrap(), []);
+        for garbage in [
+            "",
+            "{",
+            r#""deps":[[1,"b",false]],"local""#,
+            r#""deps":[[1,"b",false,-2]],"local""#,
+            r#""deps":[1"#,
+        ] {
+            assert_eq!(dependencies_in(garbage), None, "{garbage}");
         }
     }
 
