@@ -46,15 +46,30 @@ fn report(parts: &[&str]) {
 
 /// This program in a role, with the store in `dir`; what it printed.
 fn child(dir: &Path, args: &[&str]) -> String {
-    let output = command(dir, args).stderr(Stdio::inherit()).output().expect("the bench starts itself");
+    let output = command(dir, args)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("the bench starts itself");
     assert!(output.status.success(), "{args:?}");
-    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
 }
 
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a path"));
-    command.args(args).env("ASTROCACHE_DIR", dir).env("BENCH_DIR", dir).stdin(Stdio::null());
-    for name in ["ASTROCACHE", "ASTROCACHE_LOG", "ASTROCACHE_VERIFY", "ASTROCACHE_MAX_SIZE"] {
+    command
+        .args(args)
+        .env("ASTROCACHE_DIR", dir)
+        .env("BENCH_DIR", dir)
+        .stdin(Stdio::null());
+    for name in [
+        "ASTROCACHE",
+        "ASTROCACHE_LOG",
+        "ASTROCACHE_VERIFY",
+        "ASTROCACHE_MAX_SIZE",
+    ] {
         command.env_remove(name);
     }
     command
@@ -62,7 +77,9 @@ fn command(dir: &Path, args: &[&str]) -> Command {
 
 fn table() {
     println!("\n### One process (us, median; ops/s with 1 and 2 threads: 64 B, 90 % hits)\n");
-    println!("| store | put 64B | put 4K | put 256K | put 4M | hit 64B | hit 4K | hit 256K | hit 4M | miss | 1 thread | 2 threads |");
+    println!(
+        "| store | put 64B | put 4K | put 256K | put 4M | hit 64B | hit 4K | hit 256K | hit 4M | miss | 1 thread | 2 threads |"
+    );
     println!("|-|-|-|-|-|-|-|-|-|-|-|-|");
     for peer in PEERS {
         let dir = tempfile::tempdir().expect("a directory");
@@ -82,12 +99,19 @@ fn measure(peer: &dyn Peer) {
         for key in keys() {
             assert_eq!(peer.get(key), Some(value(key, len)));
         }
-        hits.push(median((0..5).flat_map(|_| keys()).map(|key| {
-            time(|| std::hint::black_box(peer.get(key)))
-        })));
+        hits.push(median(
+            (0..5)
+                .flat_map(|_| keys())
+                .map(|key| time(|| std::hint::black_box(peer.get(key)))),
+        ));
     }
     let miss = median((0..2000).map(|n| time(|| assert_eq!(peer.get((9 << 32) | n), None))));
-    let mut cells: Vec<String> = puts.iter().chain(&hits).chain([&miss]).map(|us| format!("{us:.1}")).collect();
+    let mut cells: Vec<String> = puts
+        .iter()
+        .chain(&hits)
+        .chain([&miss])
+        .map(|us| format!("{us:.1}"))
+        .collect();
     cells.extend([1, 2].map(|threads| format!("{:.0}k", throughput(peer, threads) / 1000.0)));
     println!("{}", cells.join(" | "));
 }
@@ -115,17 +139,28 @@ fn throughput(peer: &dyn Peer, threads: u64) -> f64 {
 fn fresh() {
     const ENTRIES: u64 = 100_000;
     println!("\n### A fresh process: open and one hit (us, median of 15), and disk use\n");
-    println!("| store | 100 entries | 100k entries of 64 B | disk blocks / payload (key 8 B + value) | 2000 of 10 KB |");
+    println!(
+        "| store | 100 entries | 100k entries of 64 B | disk blocks / payload (key 8 B + value) | 2000 of 10 KB |"
+    );
     println!("|-|-|-|-|-|");
     for peer in PEERS {
         let cell = |entries: u64, len: usize| {
             let dir = tempfile::tempdir().expect("a directory");
-            child(dir.path(), &["fill", peer, &entries.to_string(), &len.to_string()]);
+            child(
+                dir.path(),
+                &["fill", peer, &entries.to_string(), &len.to_string()],
+            );
             let us = median((0..15).map(|n| {
                 let key = (n * 7919 % entries).to_string();
-                Duration::from_nanos(number(&child(dir.path(), &["hit", peer, &key, &len.to_string()])))
+                Duration::from_nanos(number(&child(
+                    dir.path(),
+                    &["hit", peer, &key, &len.to_string()],
+                )))
             }));
-            (us, disk_blocks(dir.path()) as f64 / (entries * (len as u64 + 8)) as f64)
+            (
+                us,
+                disk_blocks(dir.path()) as f64 / (entries * (len as u64 + 8)) as f64,
+            )
         };
         let (few, _) = cell(100, 64);
         let (many, ratio) = cell(ENTRIES, 64);
@@ -149,7 +184,9 @@ fn hit(peer: &str, key: u64, len: usize) {
 }
 
 fn shorts() {
-    println!("\n### A test runner's pattern: 300 processes, 8 at a time, 20 gets and 3 puts of 2000 B each\n");
+    println!(
+        "\n### A test runner's pattern: 300 processes, 8 at a time, 20 gets and 3 puts of 2000 B each\n"
+    );
     println!("| store | seconds | beside none | entries lost |");
     println!("|-|-|-|-|");
     let mut none = 0.0;
@@ -160,8 +197,15 @@ fn shorts() {
         if peer == "none" {
             none = seconds;
         }
-        let lost = if peer == "none" { "-".to_owned() } else { child(dir.path(), &["short", peer, "check", "300"]) };
-        println!("| {peer} | {seconds:.2} | {:.2}x | {lost} |", seconds / none);
+        let lost = if peer == "none" {
+            "-".to_owned()
+        } else {
+            child(dir.path(), &["short", peer, "check", "300"])
+        };
+        println!(
+            "| {peer} | {seconds:.2} | {:.2}x | {lost} |",
+            seconds / none
+        );
     }
 }
 
@@ -177,7 +221,9 @@ fn swarm(dir: &Path, peer: &str) -> f64 {
                     if id >= ALL {
                         return;
                     }
-                    let status = command(dir, &["short", peer, &id.to_string(), "300"]).status().expect("a child");
+                    let status = command(dir, &["short", peer, &id.to_string(), "300"])
+                        .status()
+                        .expect("a child");
                     assert!(status.success());
                 }
             });
@@ -203,7 +249,8 @@ fn short(peer: &str, id: u64, all: u64) {
 fn lost(peer: &str, all: u64) -> usize {
     let peer = peers::open(peer);
     let keys = (0..all).flat_map(|id| (0..3).map(move |n| id * 8 + n));
-    keys.filter(|&key| peer.get(key) != Some(value(key, 2000))).count()
+    keys.filter(|&key| peer.get(key) != Some(value(key, 2000)))
+        .count()
 }
 
 /// A million values of 64 bytes: time, and what they take on disk.
@@ -213,9 +260,16 @@ fn million() {
     child(dir.path(), &["fill", "astrocache", "1000000", "64"]);
     let seconds = start.elapsed().as_secs_f64();
     let blocks = disk_blocks(dir.path());
-    println!("1,000,000 values of 64 B: {seconds:.1} s, {} MB on disk, {} B an entry", blocks >> 20, blocks / 1_000_000);
+    println!(
+        "1,000,000 values of 64 B: {seconds:.1} s, {} MB on disk, {} B an entry",
+        blocks >> 20,
+        blocks / 1_000_000
+    );
     for key in [0, 500_000, 999_999] {
-        let ns: u64 = number(&child(dir.path(), &["hit", "astrocache", &key.to_string(), "64"]));
+        let ns: u64 = number(&child(
+            dir.path(),
+            &["hit", "astrocache", &key.to_string(), "64"],
+        ));
         println!("open and hit in a fresh process: {} us", ns / 1000);
     }
 }
@@ -227,7 +281,12 @@ fn disk_blocks(dir: &Path) -> u64 {
         .map(|entry| {
             let entry = entry.expect("an entry");
             let metadata = entry.metadata().expect("its metadata");
-            metadata.blocks() * 512 + if metadata.is_dir() { disk_blocks(&entry.path()) } else { 0 }
+            metadata.blocks() * 512
+                + if metadata.is_dir() {
+                    disk_blocks(&entry.path())
+                } else {
+                    0
+                }
         })
         .sum()
 }

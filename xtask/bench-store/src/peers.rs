@@ -12,7 +12,14 @@ use redb::{ReadableDatabase, TableDefinition};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// All that keep something.
-pub const PEERS: [&str; 6] = ["astrocache", "cached 4.1 (redb)", "redb 4", "LMDB (heed)", "sqlite", "plain files"];
+pub const PEERS: [&str; 6] = [
+    "astrocache",
+    "cached 4.1 (redb)",
+    "redb 4",
+    "LMDB (heed)",
+    "sqlite",
+    "plain files",
+];
 
 /// What every store can do.
 pub trait Peer: Sync {
@@ -41,9 +48,15 @@ pub fn open(name: &str) -> Box<dyn Peer> {
         "none" => Box::new(Nothing),
         "astrocache" => Box::new(Ours),
         "cached 4.1 (redb)" => Box::new(Cached(
-            RedbCache::builder("bench").disk_dir(&dir).durable(false).build().expect("cached opens"),
+            RedbCache::builder("bench")
+                .disk_dir(&dir)
+                .durable(false)
+                .build()
+                .expect("cached opens"),
         )),
-        "redb 4" => Box::new(Redb(redb::Database::create(dir.join("redb")).expect("redb opens"))),
+        "redb 4" => Box::new(Redb(
+            redb::Database::create(dir.join("redb")).expect("redb opens"),
+        )),
         "LMDB (heed)" => Box::new(Lmdb::open(&dir)),
         "sqlite" => Box::new(Sqlite::open(&dir)),
         "plain files" => Box::new(Files::open(&dir)),
@@ -72,7 +85,11 @@ static SITE: Site = Site {
     context: [2; 16],
     crates: &["bench_store"],
     why: "",
-    options: Options { version: 0, ttl_secs: None, max_entries: None },
+    options: Options {
+        version: 0,
+        ttl_secs: None,
+        max_entries: None,
+    },
     state: SiteState::new(),
 };
 
@@ -110,12 +127,21 @@ impl Peer for Redb {
     fn get(&self, key: u64) -> Option<Vec<u8>> {
         let read = self.0.begin_read().expect("redb reads");
         let table = read.open_table(TABLE).ok()?;
-        table.get(key).expect("redb reads").map(|value| value.value().to_vec())
+        table
+            .get(key)
+            .expect("redb reads")
+            .map(|value| value.value().to_vec())
     }
     fn put(&self, key: u64, value: Vec<u8>) {
         let mut write = self.0.begin_write().expect("redb writes");
-        write.set_durability(redb::Durability::None).expect("redb writes");
-        write.open_table(TABLE).expect("redb writes").insert(key, &value[..]).expect("redb writes");
+        write
+            .set_durability(redb::Durability::None)
+            .expect("redb writes");
+        write
+            .open_table(TABLE)
+            .expect("redb writes")
+            .insert(key, &value[..])
+            .expect("redb writes");
         write.commit().expect("redb commits");
     }
 }
@@ -141,11 +167,16 @@ impl Lmdb {
 impl Peer for Lmdb {
     fn get(&self, key: u64) -> Option<Vec<u8>> {
         let read = self.env.read_txn().expect("LMDB reads");
-        self.values.get(&read, &key).expect("LMDB reads").map(<[u8]>::to_vec)
+        self.values
+            .get(&read, &key)
+            .expect("LMDB reads")
+            .map(<[u8]>::to_vec)
     }
     fn put(&self, key: u64, value: Vec<u8>) {
         let mut write = self.env.write_txn().expect("LMDB writes");
-        self.values.put(&mut write, &key, &value).expect("LMDB writes");
+        self.values
+            .put(&mut write, &key, &value)
+            .expect("LMDB writes");
         write.commit().expect("LMDB commits");
     }
 }
@@ -155,7 +186,9 @@ struct Sqlite(Mutex<Connection>);
 impl Sqlite {
     fn open(dir: &Path) -> Sqlite {
         let connection = Connection::open(dir.join("sqlite")).expect("sqlite opens");
-        connection.busy_timeout(std::time::Duration::from_secs(30)).expect("sqlite opens");
+        connection
+            .busy_timeout(std::time::Duration::from_secs(30))
+            .expect("sqlite opens");
         connection
             .execute_batch(
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE IF NOT EXISTS v(k INTEGER PRIMARY KEY, v BLOB);",
@@ -168,13 +201,20 @@ impl Sqlite {
 impl Peer for Sqlite {
     fn get(&self, key: u64) -> Option<Vec<u8>> {
         let connection = self.0.lock().expect("no panics");
-        let mut get = connection.prepare_cached("SELECT v FROM v WHERE k = ?").expect("sqlite reads");
-        get.query_row([key as i64], |row| row.get(0)).optional().expect("sqlite reads")
+        let mut get = connection
+            .prepare_cached("SELECT v FROM v WHERE k = ?")
+            .expect("sqlite reads");
+        get.query_row([key as i64], |row| row.get(0))
+            .optional()
+            .expect("sqlite reads")
     }
     fn put(&self, key: u64, value: Vec<u8>) {
         let connection = self.0.lock().expect("no panics");
-        let mut put = connection.prepare_cached("INSERT OR REPLACE INTO v VALUES (?, ?)").expect("sqlite writes");
-        put.execute(params![key as i64, value]).expect("sqlite writes");
+        let mut put = connection
+            .prepare_cached("INSERT OR REPLACE INTO v VALUES (?, ?)")
+            .expect("sqlite writes");
+        put.execute(params![key as i64, value])
+            .expect("sqlite writes");
     }
 }
 
@@ -186,7 +226,10 @@ struct Files {
 
 impl Files {
     fn open(dir: &Path) -> Files {
-        Files { dir: dir.to_owned(), next: AtomicU64::new(0) }
+        Files {
+            dir: dir.to_owned(),
+            next: AtomicU64::new(0),
+        }
     }
 }
 
