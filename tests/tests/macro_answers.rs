@@ -330,24 +330,3 @@ fn the_committed_manifest_is_trusted_only_when_asked_to_and_only_for_the_same_fu
         ran.stderr
     );
 }
-
-#[test]
-fn installing_the_tool_refreshes_what_was_built_without_it_once() {
-    let mut project = app("later-app");
-    assert_eq!(run(&project)[0], "miss later_app::twice coarse");
-    assert!(
-        !build(&project).compiled("later-app"),
-        "the stamp must not make a fresh build stale"
-    );
-    // What `cargo astrocache` does when it finds the stamp as the macro left it.
-    let stamp = project.target().join("astrocache/stamp");
-    fs::File::options()
-        .write(true)
-        .open(&stamp)
-        .unwrap()
-        .set_modified(std::time::SystemTime::now())
-        .unwrap();
-    project.set("ASTROCACHE_TOOL", FAKE);
-    assert_eq!(run(&project)[0], "miss later-app::twice fine");
-    assert!(!build(&project).compiled("later-app"));
-}
