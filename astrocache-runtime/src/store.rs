@@ -1,8 +1,8 @@
 //! The store of one workspace, as a cached call uses it: get, put, remove. No lock is waited for, no index is opened, and
 //! every fault is a miss.
 //!
-//! Small values go to a shared log and packs ([`small`]), others to files of their own ([`files`]). [`usage`] keeps the
-//! whole under its limit, [`journal`] tells the catalogue what happened.
+//! Small values go to a shared log and packs (`small`), others to files of their own (`files`). `usage` keeps the
+//! whole under its limit, `journal` tells the catalogue what happened.
 
 #[cfg(feature = "catalogue")]
 mod admin;
