@@ -1,10 +1,12 @@
 //! The tool's view of a store, and the catalogue's faults.
 
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
 
 use super::*;
 use crate::record;
-use crate::store::{Counts, Event, Scope};
+use crate::store::{Counts, Event, Scope, now_ms};
 
 struct Fixture {
     dir: tempfile::TempDir,
