@@ -111,6 +111,8 @@ struct Build {
     manifest: Option<Manifest>,
     units: Result<Units, String>,
     coarse: OnceLock<Result<[u8; 16], String>>,
+    /// What is wrong with each of the ledger's files, or with a dependency.
+    settled: OnceLock<Result<Vec<Option<String>>, String>>,
 }
 
 impl Session {
@@ -139,6 +141,7 @@ impl Build {
             manifest,
             units,
             coarse: OnceLock::new(),
+            settled: OnceLock::new(),
         }
     }
 
@@ -184,16 +187,24 @@ impl Build {
         })
     }
 
+    /// Were the closure's files left alone while they were compiled? All files are looked at once, for all functions.
     fn settled(&self, ledger: &Ledger, root: &LedgerRoot) -> Result<(), String> {
         let units = self.units.as_ref().map_err(String::clone)?;
-        let guard = Guard { units };
-        guard.dependencies()?;
-        guard.own(
-            root.files
+        let own = self.settled.get_or_init(|| {
+            let guard = Guard { units };
+            guard.dependencies()?;
+            Ok(ledger
+                .files
                 .iter()
-                .filter_map(|&file| ledger.files.get(file as usize))
-                .map(|file| file.path.as_path()),
-        )
+                .map(|file| guard.own([file.path.as_path()]).err())
+                .collect())
+        });
+        let own = own.as_ref().map_err(String::clone)?;
+        let changed = root
+            .files
+            .iter()
+            .find_map(|&file| own.get(file as usize)?.clone());
+        changed.map_or(Ok(()), Err)
     }
 
     fn trusted(&self, place: &Place) -> Option<Found> {
