@@ -177,7 +177,11 @@ impl Project {
 /// The manifest line that depends on the runtime; another name than its own is a renaming.
 pub fn runtime(name: &str) -> String {
     let path = checkout().join("astrocache-runtime");
-    let package = if name == "astrocache-runtime" { "" } else { "package = \"astrocache-runtime\", " };
+    let package = if name == "astrocache-runtime" {
+        ""
+    } else {
+        "package = \"astrocache-runtime\", "
+    };
     format!("{name} = {{ {package}path = \"{}\" }}", path.display())
 }
 
@@ -209,7 +213,9 @@ impl Ran {
     /// How many errors rustc reported.
     pub fn errors(&self) -> usize {
         let errors = self.stderr.lines().filter(|line| line.starts_with("error"));
-        errors.filter(|line| !line.contains("could not compile") && !line.contains("aborting due to")).count()
+        errors
+            .filter(|line| !line.contains("could not compile") && !line.contains("aborting due to"))
+            .count()
     }
 
     /// Did cargo compile this package?

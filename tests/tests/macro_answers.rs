@@ -151,7 +151,10 @@ fn a_tool_that_fails_leaves_the_build_whole_and_says_why() {
             "fail",
             "failed: error: the fake was told to fail, so any change",
         ),
-        ("silent", "wrote no ledger for this directory, so any change"),
+        (
+            "silent",
+            "wrote no ledger for this directory, so any change",
+        ),
         (
             "garbage",
             "writes another format; update it and astrocache-runtime",

@@ -13,8 +13,16 @@ const FAKE: &str = env!("CARGO_BIN_EXE_fake-analyzer");
 
 fn app(name: &str, home: &Path) -> Project {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("macro-installed");
-    let mut project = Project::new(&target).unwrap().package(".", name, "").unwrap();
-    project.write("src/main.rs", "#[astrocache::cached]\nfn f(x: u64) -> u64 { x }\nfn main() { f(1); }\n").unwrap();
+    let mut project = Project::new(&target)
+        .unwrap()
+        .package(".", name, "")
+        .unwrap();
+    project
+        .write(
+            "src/main.rs",
+            "#[astrocache::cached]\nfn f(x: u64) -> u64 { x }\nfn main() { f(1); }\n",
+        )
+        .unwrap();
     project.set("CARGO_HOME", home.to_str().unwrap());
     project.unset("ASTROCACHE_TOOL");
     project.set("PATH", &path_without_the_tool());
@@ -23,7 +31,8 @@ fn app(name: &str, home: &Path) -> Project {
 
 /// Whoever runs this may have installed the tool.
 fn path_without_the_tool() -> String {
-    let toolchain = std::env::var_os("CARGO").and_then(|cargo| Path::new(&cargo).parent().map(Path::to_path_buf));
+    let toolchain = std::env::var_os("CARGO")
+        .and_then(|cargo| Path::new(&cargo).parent().map(Path::to_path_buf));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs = std::env::split_paths(&path).filter(|dir| !dir.join("cargo-astrocache").exists());
     let joined = std::env::join_paths(toolchain.into_iter().chain(dirs)).unwrap();
@@ -33,8 +42,14 @@ fn path_without_the_tool() -> String {
 /// A home of its own that shares the real one's packages.
 fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
-    let real = std::env::var_os("CARGO_HOME").map_or_else(|| std::env::home_dir().unwrap().join(".cargo"), PathBuf::from);
-    for shared in ["registry", "git", "config.toml"].iter().filter(|name| real.join(name).exists()) {
+    let real = std::env::var_os("CARGO_HOME").map_or_else(
+        || std::env::home_dir().unwrap().join(".cargo"),
+        PathBuf::from,
+    );
+    for shared in ["registry", "git", "config.toml"]
+        .iter()
+        .filter(|name| real.join(name).exists())
+    {
         std::os::unix::fs::symlink(real.join(shared), home.path().join(shared)).unwrap();
     }
     fs::write(home.path().join(".crates.toml"), "[v1]\n").unwrap();
@@ -56,11 +71,18 @@ fn the_next_build_after_an_installation_is_fine_and_the_one_after_that_is_fresh(
     let home = home();
     let project = app("by-list", home.path());
     assert_eq!(kind(&project), "coarse");
-    assert!(is_fresh(&project, "by-list"), "what is watched must not look changed by the build itself");
+    assert!(
+        is_fresh(&project, "by-list"),
+        "what is watched must not look changed by the build itself"
+    );
     // What `cargo install` does.
     fs::create_dir(home.path().join("bin")).unwrap();
     fs::copy(FAKE, home.path().join("bin/cargo-astrocache")).unwrap();
-    fs::write(home.path().join(".crates.toml"), "[v1]\n\"cargo-astrocache\" = []\n").unwrap();
+    fs::write(
+        home.path().join(".crates.toml"),
+        "[v1]\n\"cargo-astrocache\" = []\n",
+    )
+    .unwrap();
     assert_eq!(kind(&project), "fine");
     assert!(is_fresh(&project, "by-list"));
 
@@ -70,7 +92,12 @@ fn the_next_build_after_an_installation_is_fine_and_the_one_after_that_is_fresh(
     assert!(is_fresh(&project, "by-stamp"));
     // What `cargo astrocache` does when it finds the stamp as the macro left it.
     let stamp = project.target().join("astrocache/stamp");
-    File::options().write(true).open(&stamp).unwrap().set_modified(SystemTime::now()).unwrap();
+    File::options()
+        .write(true)
+        .open(&stamp)
+        .unwrap()
+        .set_modified(SystemTime::now())
+        .unwrap();
     project.unset("ASTROCACHE_TOOL");
     assert_eq!(kind(&project), "fine");
     assert!(is_fresh(&project, "by-stamp"));

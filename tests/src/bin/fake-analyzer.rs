@@ -105,13 +105,12 @@ fn analyze(root: &Path) -> Ledger {
         ledger.files.push(FileStamp::of(file).unwrap());
         let text = fs::read_to_string(file).unwrap();
         said.read(&text, file);
-        match crate_of(root, file) {
-            Some((package, target)) => ledger.crates.push(LedgerCrate {
+        if let Some((package, target)) = crate_of(root, file) {
+            ledger.crates.push(LedgerCrate {
                 root_file: file.clone(),
                 package,
                 target,
-            }),
-            None => {}
+            });
         }
         let Ok(tokens) = TokenStream::from_str(&text) else {
             continue;
