@@ -31,9 +31,10 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The functions that the example caches, by the end of their paths.
+/// The functions that the example caches, by the end of their paths; of the method without its type, which the trace
+/// leaves out.
 const RENDER: &str = "page::render";
-const REPORT: &str = "Report::from_csv";
+const REPORT: &str = "from_csv";
 const INDEX: &str = "index::search_index";
 
 /// A helper that `render` reaches through `Document::parse`, and `Report::from_csv` does not.

@@ -103,7 +103,7 @@ fn methods_can_be_cached_and_are_followed() {
     let program = Program::new();
     let first = program.run();
     assert!(first.stdout.contains("balance 99\n"), "{first}");
-    assert_eq!(program.run().events("Account::balance"), ["hit"]);
+    assert_eq!(program.run().events("balance"), ["hit"]);
 }
 
 /// A program whose cached functions compute for real, against the runtime of this checkout.
