@@ -8,14 +8,21 @@ use super::freshness::{Entry, Standing, compare};
 use super::session::{Access, Session, unusable_manifest};
 use super::ui::{Place, Ui, count};
 
-pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
+pub(super) fn run(
+    project: &ProjectArgs,
+    packages: &PackageArgs,
+    ui: &Ui,
+) -> anyhow::Result<Outcome> {
     let session = Session::open(project, Access::Read, &Session::annotated(), ui)?;
     let selected = session.selection(packages)?;
     let manifest = unusable_manifest(session.read_manifest())?;
     let mut entries = compare(manifest.as_ref(), &session.analysis.roots);
     entries.retain(|entry| selected(package(entry)));
 
-    let stale = entries.iter().filter(|it| it.standing != Standing::Fresh).count();
+    let stale = entries
+        .iter()
+        .filter(|it| it.standing != Standing::Fresh)
+        .count();
     if ui.format == MessageFormat::Json {
         ui.json(&json(&session, &entries, stale == 0))?;
     }
@@ -23,11 +30,19 @@ pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> any
         0 => tell_fresh(&session, &entries, ui),
         _ => tell_stale(&entries, stale, manifest.is_some(), ui),
     }
-    Ok(if stale == 0 { Outcome::Done } else { Outcome::Findings })
+    Ok(if stale == 0 {
+        Outcome::Done
+    } else {
+        Outcome::Findings
+    })
 }
 
 fn package<'a>(entry: &Entry<'a>) -> &'a str {
-    entry.now.map(|it| it.package.as_str()).or(entry.was.map(|it| it.package.as_str())).unwrap_or_default()
+    entry
+        .now
+        .map(|it| it.package.as_str())
+        .or(entry.was.map(|it| it.package.as_str()))
+        .unwrap_or_default()
 }
 
 fn tell_fresh(session: &Session, entries: &[Entry<'_>], ui: &Ui) {
@@ -43,7 +58,11 @@ fn tell_stale(entries: &[Entry<'_>], stale: usize, has_manifest: bool, ui: &Ui) 
     }
     let of = count(entries.len(), "cached function");
     if has_manifest {
-        ui.finding("Stale", None, format_args!("{stale} of {of} do not fit Astrocache.lock"));
+        ui.finding(
+            "Stale",
+            None,
+            format_args!("{stale} of {of} do not fit Astrocache.lock"),
+        );
     } else {
         ui.finding("Stale", None, format_args!("{of} and no Astrocache.lock"));
     }
@@ -58,11 +77,21 @@ fn tell(entry: &Entry<'_>, ui: &Ui) {
         Standing::Gone => "Gone",
     };
     let place = match (entry.now, entry.was) {
-        (Some(now), _) => Place { file: now.file.as_str(), line: now.line },
-        (None, Some(was)) => Place { file: &was.file, line: 0 },
+        (Some(now), _) => Place {
+            file: now.file.as_str(),
+            line: now.line,
+        },
+        (None, Some(was)) => Place {
+            file: &was.file,
+            line: 0,
+        },
         (None, None) => return,
     };
-    ui.finding(verb, Some(place), format_args!("{}: {}", entry.path(), entry.reason));
+    ui.finding(
+        verb,
+        Some(place),
+        format_args!("{}: {}", entry.path(), entry.reason),
+    );
 }
 
 fn json(session: &Session, entries: &[Entry<'_>], fresh: bool) -> serde_json::Value {

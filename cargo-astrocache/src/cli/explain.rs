@@ -13,9 +13,16 @@ use super::ui::{Place, Ui, bold, count};
 use crate::analysis::{ClosureItem, Request, RootReport, Roots};
 
 pub(super) fn run(function: &str, project: &ProjectArgs, ui: &Ui) -> anyhow::Result<Outcome> {
-    let request = Request { roots: Roots::Named(vec![function.to_owned()]), explain: true };
+    let request = Request {
+        roots: Roots::Named(vec![function.to_owned()]),
+        explain: true,
+    };
     let session = Session::open(project, Access::Read, &request, ui)?;
-    let root = session.analysis.roots.first().context("the analysis gave no answer for this function")?;
+    let root = session
+        .analysis
+        .roots
+        .first()
+        .context("the analysis gave no answer for this function")?;
     if ui.format == MessageFormat::Json {
         ui.json(&json(&session, root))?;
     } else {
@@ -60,7 +67,10 @@ fn human(session: &Session, root: &RootReport) -> String {
         by_package.entry(&item.package).or_default().push(item);
     }
     let mut out = String::new();
-    let place = Place { file: root.file.as_str(), line: root.line };
+    let place = Place {
+        file: root.file.as_str(),
+        line: root.line,
+    };
     let _ = writeln!(out, "{}  {place}", bold(&root.path));
     let _ = writeln!(
         out,
@@ -78,10 +88,24 @@ fn human(session: &Session, root: &RootReport) -> String {
     out
 }
 
-fn package_lines(out: &mut String, session: &Session, root: &RootReport, package: &str, items: &[&ClosureItem]) {
-    let _ = writeln!(out, "\n{} {}", bold(package), count(items.len(), "definition"));
+fn package_lines(
+    out: &mut String,
+    session: &Session,
+    root: &RootReport,
+    package: &str,
+    items: &[&ClosureItem],
+) {
+    let _ = writeln!(
+        out,
+        "\n{} {}",
+        bold(package),
+        count(items.len(), "definition")
+    );
     for item in items {
-        let place = Place { file: session.relative(item.file.as_str()), line: item.line };
+        let place = Place {
+            file: session.relative(item.file.as_str()),
+            line: item.line,
+        };
         let _ = writeln!(out, "  {} {}  {place}", item.kind, item.path);
         if item.via.is_some() {
             let _ = writeln!(out, "      from {} ({})", way(root, item), item.rule);
@@ -118,7 +142,10 @@ fn note_lines(out: &mut String, session: &Session, root: &RootReport) {
     let _ = writeln!(out, "\n{} what the fingerprint cannot see", bold("notes"));
     for finding in &root.findings {
         let file = finding.file.to_string_lossy();
-        let place = Place { file: session.relative(&file), line: finding.line };
+        let place = Place {
+            file: session.relative(&file),
+            line: finding.line,
+        };
         let _ = writeln!(out, "  {}: {}  {place}", finding.kind, finding.name);
     }
 }

@@ -9,15 +9,23 @@ use super::ui::Ui;
 use crate::analysis::{Request, Roots};
 
 pub(super) fn run(functions: &[String], project: &ProjectArgs, ui: &Ui) -> anyhow::Result<Outcome> {
-    let request = Request { roots: Roots::Named(functions.to_vec()), explain: false };
+    let request = Request {
+        roots: Roots::Named(functions.to_vec()),
+        explain: false,
+    };
     let session = Session::open(project, Access::Read, &request, ui)?;
     let roots = &session.analysis.roots;
     if ui.format == MessageFormat::Json {
-        let map: BTreeMap<&str, String> =
-            roots.iter().map(|it| (it.path.as_str(), it.fingerprint.to_string())).collect();
+        let map: BTreeMap<&str, String> = roots
+            .iter()
+            .map(|it| (it.path.as_str(), it.fingerprint.to_string()))
+            .collect();
         ui.json(&map)?;
     } else {
-        let lines: String = roots.iter().map(|it| format!("{} {}\n", it.path, it.fingerprint)).collect();
+        let lines: String = roots
+            .iter()
+            .map(|it| format!("{} {}\n", it.path, it.fingerprint))
+            .collect();
         ui.stdout(&lines)?;
     }
     Ok(Outcome::Done)

@@ -18,8 +18,13 @@ pub(super) fn run(project: &ProjectArgs, ui: &Ui) -> anyhow::Result<Outcome> {
 
 /// Writes the ledger of the session's workspace into its target directory.
 pub(super) fn write(session: &Session) -> anyhow::Result<()> {
-    let (target_dir, root) = (session.project.target_dir.as_std_path(), session.project.workspace_root.as_std_path());
+    let (target_dir, root) = (
+        session.project.target_dir.as_std_path(),
+        session.project.workspace_root.as_std_path(),
+    );
     let path = Ledger::path_in(target_dir, root);
     let ledger = analysis::ledger(&session.project, &session.analysis);
-    ledger.write(&path).with_context(|| format!("cannot write the ledger `{}`", path.display()))
+    ledger
+        .write(&path)
+        .with_context(|| format!("cannot write the ledger `{}`", path.display()))
 }

@@ -18,10 +18,18 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let root = project::workspace_root(args.manifest_path.as_deref())?;
     let path = root.join(Manifest::FILE_NAME);
     let manifest = unusable_manifest(Manifest::read(path.as_std_path()))?.with_context(|| {
-        format!("no `{path}` tells which results are still wanted; run `cargo astrocache update` first")
+        format!(
+            "no `{path}` tells which results are still wanted; run `cargo astrocache update` first"
+        )
     })?;
-    let store = Store::locate(root.as_std_path()).and_then(|path| Store::open(&path)).map_err(cannot)?;
-    let plan = PrunePlan { live: Some(live(&manifest, &store)?), dry_run: args.dry_run, ..PrunePlan::default() };
+    let store = Store::locate(root.as_std_path())
+        .and_then(|path| Store::open(&path))
+        .map_err(cannot)?;
+    let plan = PrunePlan {
+        live: Some(live(&manifest, &store)?),
+        dry_run: args.dry_run,
+        ..PrunePlan::default()
+    };
     let report = store.prune(&plan).map_err(cannot)?;
 
     if ui.format == MessageFormat::Json {
@@ -38,9 +46,16 @@ fn cannot(error: StoreError) -> anyhow::Error {
 /// What the manifest keeps alive. By fingerprint alone, which holds the function's identity: the name in the store is
 /// the macro's, and may be spelled differently from the analyzer's.
 fn live(manifest: &Manifest, store: &Store) -> anyhow::Result<BTreeSet<(String, [u8; 16])>> {
-    let listed: BTreeSet<[u8; 16]> = manifest.roots.iter().map(|root| *root.fingerprint.as_bytes()).collect();
+    let listed: BTreeSet<[u8; 16]> = manifest
+        .roots
+        .iter()
+        .map(|root| *root.fingerprint.as_bytes())
+        .collect();
     let entries = store.entries().map_err(cannot)?.into_iter();
-    Ok(entries.filter(|it| listed.contains(&it.fingerprint)).map(|it| (it.function, it.fingerprint)).collect())
+    Ok(entries
+        .filter(|it| listed.contains(&it.fingerprint))
+        .map(|it| (it.function, it.fingerprint))
+        .collect())
 }
 
 fn json(report: &PruneReport, dry_run: bool) -> serde_json::Value {
@@ -66,11 +81,21 @@ fn tell(report: &PruneReport, dry_run: bool, ui: &Ui) {
     let results = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX), "result");
     let (removed, bytes) = report.total();
     for ((_, function), (removed, bytes)) in &report.removed {
-        ui.status("Stale", format_args!("{function}: {}, {}", results(*removed), size(*bytes)));
+        ui.status(
+            "Stale",
+            format_args!("{function}: {}, {}", results(*removed), size(*bytes)),
+        );
     }
     let verb = if dry_run { "Would prune" } else { "Pruned" };
-    let kept = format!("kept {}, {}", results(report.kept_entries), size(report.kept_bytes));
-    ui.status(verb, format_args!("{}, {}; {kept}", results(removed), size(bytes)));
+    let kept = format!(
+        "kept {}, {}",
+        results(report.kept_entries),
+        size(report.kept_bytes)
+    );
+    ui.status(
+        verb,
+        format_args!("{}, {}; {kept}", results(removed), size(bytes)),
+    );
 }
 
 /// `512 B`, `27.4 KiB`, `1.2 GiB`
@@ -78,7 +103,11 @@ fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+            return if unit == "B" {
+                format!("{bytes} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1024.0;
     }

@@ -30,26 +30,47 @@ pub(super) enum Access {
 
 impl Session {
     /// Loads the project, analyses it, and tells the analysis's diagnostics.
-    pub(super) fn open(args: &ProjectArgs, access: Access, request: &Request, ui: &Ui) -> anyhow::Result<Session> {
+    pub(super) fn open(
+        args: &ProjectArgs,
+        access: Access,
+        request: &Request,
+        ui: &Ui,
+    ) -> anyhow::Result<Session> {
         let started = Instant::now();
         let keep_lock = access == Access::Read;
-        let options = LoadOptions { keep_lock, ..args.load_options() };
+        let options = LoadOptions {
+            keep_lock,
+            ..args.load_options()
+        };
         let project = project::load(args.manifest_path(), &options)?;
         let analysis = analysis::run(&project, request)?;
-        let session = Session { project, analysis, started };
+        let session = Session {
+            project,
+            analysis,
+            started,
+        };
         session.tell_diagnostics(ui);
         Ok(session)
     }
 
     /// All cached functions.
     pub(super) fn annotated() -> Request {
-        Request { roots: Roots::Annotated, explain: false }
+        Request {
+            roots: Roots::Annotated,
+            explain: false,
+        }
     }
 
     fn tell_diagnostics(&self, ui: &Ui) {
         for diagnostic in &self.analysis.diagnostics {
             let file = self.relative(diagnostic.file.as_str());
-            ui.warning(Some(Place { file, line: diagnostic.line }), &diagnostic.message);
+            ui.warning(
+                Some(Place {
+                    file,
+                    line: diagnostic.line,
+                }),
+                &diagnostic.message,
+            );
         }
     }
 
@@ -63,7 +84,9 @@ impl Session {
     /// `path` without the workspace root where it is inside.
     pub(super) fn relative<'a>(&self, path: &'a str) -> &'a str {
         let root = self.project.workspace_root.as_str();
-        path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
+        path.strip_prefix(root)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or(path)
     }
 
     /// `3 cached functions (2 packages, 14 files, 312 definitions in 0.21s)`
@@ -93,12 +116,23 @@ impl Session {
     /// # Errors
     ///
     /// A `-p` that is no member of the workspace.
-    pub(super) fn selection(&self, args: &PackageArgs) -> anyhow::Result<impl Fn(&str) -> bool + use<>> {
-        let members: Vec<&str> =
-            self.project.packages.iter().filter(|it| it.member).map(|it| it.name.as_str()).collect();
+    pub(super) fn selection(
+        &self,
+        args: &PackageArgs,
+    ) -> anyhow::Result<impl Fn(&str) -> bool + use<>> {
+        let members: Vec<&str> = self
+            .project
+            .packages
+            .iter()
+            .filter(|it| it.member)
+            .map(|it| it.name.as_str())
+            .collect();
         for wanted in &args.packages {
             if !members.contains(&wanted.as_str()) {
-                bail!("no package `{wanted}` in the workspace{}", nearest(wanted, &members));
+                bail!(
+                    "no package `{wanted}` in the workspace{}",
+                    nearest(wanted, &members)
+                );
             }
         }
         let packages = args.packages.clone();
@@ -108,9 +142,14 @@ impl Session {
 
 /// `; did you mean ..?`, or nothing.
 fn nearest(wanted: &str, names: &[&str]) -> String {
-    let near = names.iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
-    let best = near.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, name)| format!("; did you mean `{name}`?")).unwrap_or_default()
+    let near = names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(wanted, name), name));
+    let best = near
+        .filter(|(score, _)| *score > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, name)| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
 }
 
 /// Context for a manifest that cannot be used.

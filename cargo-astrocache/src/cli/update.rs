@@ -11,14 +11,29 @@ use super::ledger;
 use super::session::{Access, Session};
 use super::ui::{Ui, count};
 
-pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
+pub(super) fn run(
+    project: &ProjectArgs,
+    packages: &PackageArgs,
+    ui: &Ui,
+) -> anyhow::Result<Outcome> {
     let session = Session::open(project, Access::Write, &Session::annotated(), ui)?;
     let selected = session.selection(packages)?;
     let old = replaceable(session.read_manifest(), ui)?;
 
-    let others = old.iter().flat_map(|it| &it.roots).filter(|it| !selected(&it.package)).cloned();
-    let found = session.analysis.roots.iter().filter(|it| selected(&it.package)).map(root);
-    let new = Manifest { roots: others.chain(found).collect() };
+    let others = old
+        .iter()
+        .flat_map(|it| &it.roots)
+        .filter(|it| !selected(&it.package))
+        .cloned();
+    let found = session
+        .analysis
+        .roots
+        .iter()
+        .filter(|it| selected(&it.package))
+        .map(root);
+    let new = Manifest {
+        roots: others.chain(found).collect(),
+    };
     let nothing_to_list = old.is_none() && new.roots.is_empty();
     let written = !nothing_to_list
         && new
@@ -42,10 +57,18 @@ pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> any
 
 /// The old manifest. One that is damaged says nothing that the source does not say better; but one that a newer
 /// version wrote, or that cannot be read, is not ours to replace.
-fn replaceable(read: Result<Option<Manifest>, ManifestError>, ui: &Ui) -> anyhow::Result<Option<Manifest>> {
+fn replaceable(
+    read: Result<Option<Manifest>, ManifestError>,
+    ui: &Ui,
+) -> anyhow::Result<Option<Manifest>> {
     match read {
         Ok(manifest) => Ok(manifest),
-        Err(error) if matches!(error.kind, ManifestErrorKind::NewerVersion(_) | ManifestErrorKind::Read(_)) => {
+        Err(error)
+            if matches!(
+                error.kind,
+                ManifestErrorKind::NewerVersion(_) | ManifestErrorKind::Read(_)
+            ) =>
+        {
             Err(error).context("cannot use the manifest")
         }
         Err(error) => {
@@ -58,10 +81,22 @@ fn replaceable(read: Result<Option<Manifest>, ManifestError>, ui: &Ui) -> anyhow
 /// `1 new, 2 changed`
 fn changes(old: Option<&Manifest>, session: &Session) -> String {
     let entries = compare(old, &session.analysis.roots);
-    let kinds = [(Standing::New, "new"), (Standing::Changed, "changed"), (Standing::Gone, "gone")];
-    let counts = kinds.map(|(kind, word)| (entries.iter().filter(|it| it.standing == kind).count(), word));
-    let told: Vec<String> =
-        counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    let kinds = [
+        (Standing::New, "new"),
+        (Standing::Changed, "changed"),
+        (Standing::Gone, "gone"),
+    ];
+    let counts = kinds.map(|(kind, word)| {
+        (
+            entries.iter().filter(|it| it.standing == kind).count(),
+            word,
+        )
+    });
+    let told: Vec<String> = counts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
     match told.is_empty() {
         true => count(entries.len(), "cached function"),
         false => told.join(", "),

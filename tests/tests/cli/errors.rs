@@ -191,11 +191,11 @@ fn a_file_that_is_not_utf8_is_a_warning_with_its_line() {
         &scratch,
         &["update"],
         expect![[r#"
-        exit: 0
-        --- stderr
-        warning: words/src/latin.rs:2: `ROOT/words/src/latin.rs` is not UTF-8: bad byte on line 2; rustc will not compile it either, save it as UTF-8
-             Updated Astrocache.lock: 2 new
-    "#]],
+            exit: 0
+            --- stderr
+            warning: words/src/latin.rs:2: is not UTF-8: bad byte on line 2; rustc will not compile it either, save it as UTF-8
+                 Updated Astrocache.lock: 2 new
+        "#]],
     );
 }
 
