@@ -4,14 +4,18 @@ pub mod project;
 pub mod source;
 pub mod syntax;
 // Salsa and the layers on it.
-pub mod db;
-pub mod resolve;
-pub mod reach;
-pub mod fingerprint;
 pub mod analysis;
 pub mod cli;
+pub mod db;
+pub mod fingerprint;
+pub mod reach;
+pub mod resolve;
 
 /// Which build of the analyzer this is: fingerprints of different builds are not mixed in one ledger.
 pub fn build_id() -> &'static str {
-    concat!(env!("CARGO_PKG_VERSION"), "-", env!("ASTROCACHE_SOURCE_HASH"))
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        "-",
+        env!("ASTROCACHE_SOURCE_HASH")
+    )
 }

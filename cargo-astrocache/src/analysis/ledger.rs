@@ -18,13 +18,23 @@ use crate::project::Project;
 pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
     let mut stamps: BTreeMap<Utf8PathBuf, FileStamp> = BTreeMap::new();
     for path in &project.inputs {
-        stamps.insert(path.clone(), input_stamp(path.as_std_path(), analysis.taken_ns));
+        stamps.insert(
+            path.clone(),
+            input_stamp(path.as_std_path(), analysis.taken_ns),
+        );
     }
-    for file in analysis.local_files.iter().filter(|file| !file.path.is_dir()) {
+    for file in analysis
+        .local_files
+        .iter()
+        .filter(|file| !file.path.is_dir())
+    {
         stamps.insert(file.path.clone(), stamp(file.path.as_std_path(), file.hash));
     }
-    let places: BTreeMap<Utf8PathBuf, u32> =
-        stamps.keys().enumerate().map(|(at, path)| (path.clone(), at as u32)).collect();
+    let places: BTreeMap<Utf8PathBuf, u32> = stamps
+        .keys()
+        .enumerate()
+        .map(|(at, path)| (path.clone(), at as u32))
+        .collect();
     Ledger {
         tool: crate::build_id().to_owned(),
         workspace_root: project.workspace_root.clone().into_std_path_buf(),
@@ -39,7 +49,11 @@ pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
                 target: target(project, krate),
             })
             .collect(),
-        roots: analysis.roots.iter().map(|report| root(project, report, &places)).collect(),
+        roots: analysis
+            .roots
+            .iter()
+            .map(|report| root(project, report, &places))
+            .collect(),
     }
 }
 
@@ -48,7 +62,10 @@ fn root(project: &Project, report: &RootReport, places: &BTreeMap<Utf8PathBuf, u
         path: report.path.clone(),
         package: report.package.clone(),
         target: report.target.clone(),
-        file: project.workspace_root.join(&report.file).into_std_path_buf(),
+        file: project
+            .workspace_root
+            .join(&report.file)
+            .into_std_path_buf(),
         name: report.name.clone(),
         line: report.line,
         column: report.column,
@@ -57,7 +74,11 @@ fn root(project: &Project, report: &RootReport, places: &BTreeMap<Utf8PathBuf, u
         crates: report.crates.clone(),
         cfgs: report.cfgs.clone(),
         env: report.env.clone(),
-        files: report.files.iter().filter_map(|path| places.get(path).copied()).collect(),
+        files: report
+            .files
+            .iter()
+            .filter_map(|path| places.get(path).copied())
+            .collect(),
         findings: report.findings.clone(),
     }
 }
@@ -82,5 +103,10 @@ fn input_stamp(path: &Path, taken_ns: i128) -> FileStamp {
 
 /// Compares equal to no file.
 fn unverifiable(path: &Path, seen: Option<[u8; 32]>) -> FileStamp {
-    FileStamp { path: path.to_path_buf(), size: u64::MAX - 1, mtime_ns: i128::MIN, hash: seen.unwrap_or([0xff; 32]) }
+    FileStamp {
+        path: path.to_path_buf(),
+        size: u64::MAX - 1,
+        mtime_ns: i128::MIN,
+        hash: seen.unwrap_or([0xff; 32]),
+    }
 }

@@ -18,9 +18,15 @@ const RUNTIME: &[&str] = &["astrocache-runtime", "astrocache-macros"];
 pub fn annotated_crates(project: &Project) -> Vec<CrateId> {
     let candidates = project.crate_ids().filter(|&id| {
         let krate = project.krate(id);
-        let uses_runtime = krate.deps.iter().any(|dep| RUNTIME.contains(&project.package_of(dep.krate).name.as_str()));
+        let uses_runtime = krate
+            .deps
+            .iter()
+            .any(|dep| RUNTIME.contains(&project.package_of(dep.krate).name.as_str()));
         let is_runtime = RUNTIME.contains(&project.package_of(id).name.as_str());
-        project.package_of(id).member && uses_runtime && !is_runtime && krate.kind != CrateKind::BuildScript
+        project.package_of(id).member
+            && uses_runtime
+            && !is_runtime
+            && krate.kind != CrateKind::BuildScript
     });
     // Tests and examples by the hundred cost a parse each: those that never speak of caching are left alone.
     candidates.filter(|&id| may_annotate(project, id)).collect()
@@ -28,29 +34,54 @@ pub fn annotated_crates(project: &Project) -> Vec<CrateId> {
 
 fn may_annotate(project: &Project, id: CrateId) -> bool {
     let krate = project.krate(id);
-    let side_target = matches!(krate.kind, CrateKind::Example | CrateKind::Test | CrateKind::Bench);
+    let side_target = matches!(
+        krate.kind,
+        CrateKind::Example | CrateKind::Test | CrateKind::Bench
+    );
     if !side_target {
         return true;
     }
     match source::read(&krate.root_file) {
         // A `mod` may hold the annotation.
-        Ok(it) => it.text.contains("cached") || it.text.contains("astrocache") || it.text.contains("mod "),
+        Ok(it) => {
+            it.text.contains("cached") || it.text.contains("astrocache") || it.text.contains("mod ")
+        }
         Err(_) => false,
     }
 }
 
 /// Crates of the workspace that may hold a function of one of these names.
 pub fn named_crates(project: &Project, names: &[String]) -> Vec<CrateId> {
-    let members: Vec<CrateId> = project.crate_ids().filter(|&id| project.package_of(id).member).collect();
+    let members: Vec<CrateId> = project
+        .crate_ids()
+        .filter(|&id| project.package_of(id).member)
+        .collect();
     let by_head = |name: &String| {
-        let head = name.trim_start_matches('<').split("::").next().unwrap_or_default();
-        members.iter().copied().filter(|&id| project.krate(id).name == head).collect::<Vec<_>>()
+        let head = name
+            .trim_start_matches('<')
+            .split("::")
+            .next()
+            .unwrap_or_default();
+        members
+            .iter()
+            .copied()
+            .filter(|&id| project.krate(id).name == head)
+            .collect::<Vec<_>>()
     };
     let mut out = BTreeSet::new();
     for name in names {
         let named = by_head(name);
-        let primary = |&id: &CrateId| matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin | CrateKind::ProcMacro);
-        out.extend(if named.is_empty() { members.iter().copied().filter(primary).collect() } else { named });
+        let primary = |&id: &CrateId| {
+            matches!(
+                project.krate(id).kind,
+                CrateKind::Lib | CrateKind::Bin | CrateKind::ProcMacro
+            )
+        };
+        out.extend(if named.is_empty() {
+            members.iter().copied().filter(primary).collect()
+        } else {
+            named
+        });
     }
     out.into_iter().collect()
 }
@@ -62,14 +93,20 @@ pub fn crates_in_play(project: &Project, crates: &[CrateId]) -> Vec<CrateId> {
         return Vec::new();
     }
     let primary = |id: CrateId| {
-        project.package_of(id).member && matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin)
+        project.package_of(id).member
+            && matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin)
     };
-    let seeds = crates.iter().copied().chain(project.crate_ids().filter(|&id| primary(id)));
+    let seeds = crates
+        .iter()
+        .copied()
+        .chain(project.crate_ids().filter(|&id| primary(id)));
     let mut out = cone(project, seeds.collect());
     loop {
         let scripts = out.iter().filter_map(|&id| {
             let package = project.package_of(id);
-            package.build_script.filter(|_| package.source == PackageSource::Path)
+            package
+                .build_script
+                .filter(|_| package.source == PackageSource::Path)
         });
         let scripts: BTreeSet<CrateId> = scripts.filter(|script| !out.contains(script)).collect();
         if scripts.is_empty() {
@@ -102,21 +139,33 @@ pub fn annotated(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<D
 }
 
 fn is_annotated(world: &World, id: DefId) -> bool {
-    let (Some(def), Some(module)) = (world.def(id), world.module_of(id)) else { return false };
+    let (Some(def), Some(module)) = (world.def(id), world.module_of(id)) else {
+        return false;
+    };
     def.kind == DefKind::Fn
         && def.attrs.iter().filter(|attr| !attr.derive).any(|attr| {
-            world.resolve(module, &attr.path, Ns::Macro).targets.iter().any(|target| match target.res {
-                Res::Def(id) => {
-                    world.project.package_of(id.krate).name == "astrocache-macros"
-                        && world.def(id).is_some_and(|def| def.name.as_str() == "cached")
-                }
-                _ => false,
-            })
+            world
+                .resolve(module, &attr.path, Ns::Macro)
+                .targets
+                .iter()
+                .any(|target| match target.res {
+                    Res::Def(id) => {
+                        world.project.package_of(id.krate).name == "astrocache-macros"
+                            && world
+                                .def(id)
+                                .is_some_and(|def| def.name.as_str() == "cached")
+                    }
+                    _ => false,
+                })
         })
 }
 
 /// All functions of `crates` with the paths they can be asked for.
-pub fn functions(world: &World, index: &Index, crates: &[CrateId]) -> Vec<(String, Option<String>, DefId)> {
+pub fn functions(
+    world: &World,
+    index: &Index,
+    crates: &[CrateId],
+) -> Vec<(String, Option<String>, DefId)> {
     let paths = DefPath { world, index };
     let maps = crates.iter().filter_map(|&krate| world.map(krate));
     let ids = maps.flat_map(|map| map.def_ids().filter(|&id| map.def(id).kind == DefKind::Fn));

@@ -41,7 +41,10 @@ pub enum AnalysisError {
     UnknownFunction { name: String, nearest: Vec<String> },
 
     #[error("`{name}` is the end of several paths; write more of it: {}", .candidates.join(", "))]
-    AmbiguousFunction { name: String, candidates: Vec<String> },
+    AmbiguousFunction {
+        name: String,
+        candidates: Vec<String>,
+    },
 
     #[error("cannot start threads for the analysis: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -93,7 +96,11 @@ struct Run<'r> {
 
 impl<'r> Run<'r> {
     fn new(db: AnalysisDb, project: Arc<Project>, request: &'r Request) -> Run<'r> {
-        Run { db, project, request }
+        Run {
+            db,
+            project,
+            request,
+        }
     }
 
     fn analysis(&mut self) -> Result<Analysis, AnalysisError> {
@@ -122,13 +129,19 @@ impl<'r> Run<'r> {
 
     /// Parses every file, crates in parallel.
     fn read_all(&self, workspace: Workspace, crates: &[CrateId]) {
-        crates.par_iter().for_each_with(self.db.clone(), |db, &krate| {
-            declarations(db, workspace, krate);
-        });
+        crates
+            .par_iter()
+            .for_each_with(self.db.clone(), |db, &krate| {
+                declarations(db, workspace, krate);
+            });
     }
 
     /// The roots, with the name each was asked for.
-    fn select(&self, workspace: Workspace, crates: &[CrateId]) -> Result<Vec<(Option<String>, DefId)>, AnalysisError> {
+    fn select(
+        &self,
+        workspace: Workspace,
+        crates: &[CrateId],
+    ) -> Result<Vec<(Option<String>, DefId)>, AnalysisError> {
         match &self.request.roots {
             Roots::Annotated => {
                 let all = roots::annotated(&self.db, workspace, crates);
@@ -139,24 +152,50 @@ impl<'r> Run<'r> {
                 let all = roots::functions(&world, &index, crates);
                 let mut out = Vec::new();
                 for name in names {
-                    out.extend(find(name, &all)?.into_iter().map(|id| (Some(name.clone()), id)));
+                    out.extend(
+                        find(name, &all)?
+                            .into_iter()
+                            .map(|id| (Some(name.clone()), id)),
+                    );
                 }
                 Ok(out)
             }
         }
     }
 
-    fn reports(&self, workspace: Workspace, selected: &[(Option<String>, DefId)]) -> Vec<(DefId, RootReport)> {
+    fn reports(
+        &self,
+        workspace: Workspace,
+        selected: &[(Option<String>, DefId)],
+    ) -> Vec<(DefId, RootReport)> {
         let world = resolver(&self.db, workspace);
         let index = tables(&self.db, workspace);
         let mut reports: Vec<(DefId, RootReport)> = selected
             .par_iter()
             .map_with(self.db.clone(), |db, (asked, id)| {
-                (*id, report(db, workspace, &world, &index, asked.as_deref(), *id, self.request.explain))
+                (
+                    *id,
+                    report(
+                        db,
+                        workspace,
+                        &world,
+                        &index,
+                        asked.as_deref(),
+                        *id,
+                        self.request.explain,
+                    ),
+                )
             })
             .collect();
         if matches!(self.request.roots, Roots::Annotated) {
-            let key = |it: &RootReport| (it.package.clone(), it.target.clone(), it.path.clone(), it.source.to_string());
+            let key = |it: &RootReport| {
+                (
+                    it.package.clone(),
+                    it.target.clone(),
+                    it.path.clone(),
+                    it.source.to_string(),
+                )
+            };
             reports.sort_by_key(|(_, it)| key(it));
         }
         reports
@@ -164,14 +203,24 @@ impl<'r> Run<'r> {
 
     fn diagnostics(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<Diagnostic> {
         let problems = self.db.files().problems().into_iter();
-        let mut out: Vec<Diagnostic> =
-            problems.map(|it| Diagnostic { file: it.path, line: it.line, message: it.message }).collect();
+        let mut out: Vec<Diagnostic> = problems
+            .map(|it| Diagnostic {
+                file: it.path,
+                line: it.line,
+                message: it.message,
+            })
+            .collect();
         for file in self.files_of(workspace, crates, true) {
             let errors = facts(&self.db, file).errors;
             if errors > 0 {
                 let path = file.path(&self.db).clone();
-                let message = format!("does not parse ({errors} syntax errors); analyzed as far as it does");
-                out.push(Diagnostic { file: path, line: 0, message });
+                let message =
+                    format!("does not parse ({errors} syntax errors); analyzed as far as it does");
+                out.push(Diagnostic {
+                    file: path,
+                    line: 0,
+                    message,
+                });
             }
         }
         out
@@ -194,20 +243,31 @@ impl<'r> Run<'r> {
     fn local_files(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<LocalFile> {
         let sources = self.files_of(workspace, crates, true).into_iter();
         let mut out: Vec<LocalFile> = sources
-            .map(|file| LocalFile { path: file.path(&self.db).clone(), hash: file.revision(&self.db) })
+            .map(|file| LocalFile {
+                path: file.path(&self.db).clone(),
+                hash: file.revision(&self.db),
+            })
             .collect();
         let blobs = self.db.files().blobs().into_iter();
-        out.extend(blobs.map(|blob: Blob| LocalFile { path: blob.path(&self.db).clone(), hash: blob.revision(&self.db) }));
+        out.extend(blobs.map(|blob: Blob| LocalFile {
+            path: blob.path(&self.db).clone(),
+            hash: blob.revision(&self.db),
+        }));
         out.sort();
         out.dedup();
         out
     }
 
     fn stats(&self, workspace: Workspace, crates: &[CrateId]) -> Stats {
-        let mut packages: Vec<_> = crates.iter().map(|&krate| self.project.krate(krate).package).collect();
+        let mut packages: Vec<_> = crates
+            .iter()
+            .map(|&krate| self.project.krate(krate).package)
+            .collect();
         packages.sort();
         packages.dedup();
-        let maps = crates.iter().map(|&krate| declarations(&self.db, workspace, krate));
+        let maps = crates
+            .iter()
+            .map(|&krate| declarations(&self.db, workspace, krate));
         Stats {
             packages: packages.len(),
             files: self.files_of(workspace, crates, false).len(),
@@ -225,17 +285,29 @@ fn find(name: &str, all: &[(String, Option<String>, DefId)]) -> Result<Vec<DefId
     }
     let tail = format!("::{name}");
     let ends = |path: &str| path.ends_with(&tail);
-    let close = all.iter().filter(|it| ends(&it.0) || it.1.as_deref().is_some_and(ends));
+    let close = all
+        .iter()
+        .filter(|it| ends(&it.0) || it.1.as_deref().is_some_and(ends));
     let mut by_path: BTreeMap<&str, Vec<DefId>> = BTreeMap::new();
     for it in close {
         by_path.entry(&it.0).or_default().push(it.2);
     }
     match by_path.len() {
-        0 => Err(AnalysisError::UnknownFunction { name: name.to_owned(), nearest: nearest(name, all) }),
+        0 => Err(AnalysisError::UnknownFunction {
+            name: name.to_owned(),
+            nearest: nearest(name, all),
+        }),
         1 => Ok(by_path.into_values().flatten().collect()),
         _ => {
-            let candidates = by_path.keys().take(8).map(|path| format!("`{path}`")).collect();
-            Err(AnalysisError::AmbiguousFunction { name: name.to_owned(), candidates })
+            let candidates = by_path
+                .keys()
+                .take(8)
+                .map(|path| format!("`{path}`"))
+                .collect();
+            Err(AnalysisError::AmbiguousFunction {
+                name: name.to_owned(),
+                candidates,
+            })
         }
     }
 }
@@ -246,10 +318,18 @@ fn nearest(name: &str, all: &[(String, Option<String>, DefId)]) -> Vec<String> {
         let tails = strsim::jaro_winkler(&last(name), &last(path));
         strsim::jaro_winkler(name, path).max(0.9 * tails)
     };
-    let mut scored: Vec<(f64, &str)> = all.iter().map(|it| (score(&it.0), it.0.as_str())).filter(|it| it.0 > 0.8).collect();
+    let mut scored: Vec<(f64, &str)> = all
+        .iter()
+        .map(|it| (score(&it.0), it.0.as_str()))
+        .filter(|it| it.0 > 0.8)
+        .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);
-    scored.into_iter().take(3).map(|(_, path)| path.to_owned()).collect()
+    scored
+        .into_iter()
+        .take(3)
+        .map(|(_, path)| path.to_owned())
+        .collect()
 }
 
 fn report(
@@ -267,20 +347,31 @@ fn report(
     let place = place(db, world, id);
     let project = &world.project;
     let root = &project.workspace_root;
-    let file = place.file.strip_prefix(root).map_or(place.file.clone(), |path| path.to_owned());
+    let file = place
+        .file
+        .strip_prefix(root)
+        .map_or(place.file.clone(), |path| path.to_owned());
     let found = findings(db, workspace, &closure);
     let definitions = match explain {
-        true => closure.items.iter().map(|item| closure_item(db, world, &paths, item)).collect(),
+        true => closure
+            .items
+            .iter()
+            .map(|item| closure_item(db, world, &paths, item))
+            .collect(),
         false => Vec::new(),
     };
     RootReport {
-        path: asked.filter(|name| name.contains("::")).map_or_else(|| paths.of(id), str::to_owned),
+        path: asked
+            .filter(|name| name.contains("::"))
+            .map_or_else(|| paths.of(id), str::to_owned),
         package: project.package_of(id.krate).name.clone(),
         target: target(project, id.krate),
         file,
         line: place.line,
         column: place.column,
-        name: world.def(id).map_or(String::new(), |def| def.name.as_str().to_owned()),
+        name: world
+            .def(id)
+            .map_or(String::new(), |def| def.name.as_str().to_owned()),
         source: place.source,
         fingerprint: printed.fingerprint,
         crates: printed.crates.clone(),
@@ -303,11 +394,18 @@ fn finding(db: &dyn Db, world: &World, it: crate::reach::Finding) -> astrocache_
     }
 }
 
-fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::reach::Item) -> ClosureItem {
+fn closure_item(
+    db: &dyn Db,
+    world: &World,
+    paths: &DefPath<'_>,
+    item: &crate::reach::Item,
+) -> ClosureItem {
     let place = place(db, world, item.id);
     ClosureItem {
         path: paths.of(item.id),
-        kind: world.def(item.id).map_or(crate::syntax::DefKind::Other, |def| def.kind),
+        kind: world
+            .def(item.id)
+            .map_or(crate::syntax::DefKind::Other, |def| def.kind),
         package: world.project.package_of(item.id.krate).name.clone(),
         file: place.file,
         line: place.line,
@@ -325,11 +423,23 @@ struct Place {
 }
 
 fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
-    let nowhere = Place { file: Default::default(), line: 0, column: 0, source: TokenHash::from_bytes([0; 16]) };
-    let Some(file) = source_file(db, world, id) else { return nowhere };
-    let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else { return nowhere };
+    let nowhere = Place {
+        file: Default::default(),
+        line: 0,
+        column: 0,
+        source: TokenHash::from_bytes([0; 16]),
+    };
+    let Some(file) = source_file(db, world, id) else {
+        return nowhere;
+    };
+    let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else {
+        return nowhere;
+    };
     let facts = facts(db, file);
-    let Some(body) = crate::resolve::unit_facts(&facts, &unit.expansion).bodies.get(id.def as usize) else {
+    let Some(body) = crate::resolve::unit_facts(&facts, &unit.expansion)
+        .bodies
+        .get(id.def as usize)
+    else {
         return nowhere;
     };
     let source = source_of(db, file, body.item_start, body.range.1);
@@ -357,13 +467,27 @@ pub fn target(project: &Project, krate: CrateId) -> String {
 /// Two definitions of one path are `cfg` variants, or a mistake; each gets a path of its own.
 fn tell_apart(reports: &mut [(DefId, RootReport)], diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<(String, String, String), (u32, Fingerprint)> = BTreeMap::new();
-    for (_, report) in reports.iter_mut().filter(|(_, report)| !report.path.is_empty()) {
-        let key = (report.package.clone(), report.target.clone(), report.path.clone());
+    for (_, report) in reports
+        .iter_mut()
+        .filter(|(_, report)| !report.path.is_empty())
+    {
+        let key = (
+            report.package.clone(),
+            report.target.clone(),
+            report.path.clone(),
+        );
         let entry = seen.entry(key).or_insert((0, report.fingerprint));
         entry.0 += 1;
         if entry.0 > 1 {
-            let message = format!("`{}` is defined more than once; the second is listed as `{0}#{}`", report.path, entry.0);
-            diagnostics.push(Diagnostic { file: report.file.clone(), line: report.line, message });
+            let message = format!(
+                "`{}` is defined more than once; the second is listed as `{0}#{}`",
+                report.path, entry.0
+            );
+            diagnostics.push(Diagnostic {
+                file: report.file.clone(),
+                line: report.line,
+                message,
+            });
             report.path = format!("{}#{}", report.path, entry.0);
         }
     }

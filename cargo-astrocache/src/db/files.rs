@@ -43,7 +43,9 @@ impl Files {
             return file;
         }
         let revision = self.read(path);
-        *lock(&self.inputs).entry(key).or_insert_with(|| SourceFile::new(db, path.to_owned(), edition, revision))
+        *lock(&self.inputs)
+            .entry(key)
+            .or_insert_with(|| SourceFile::new(db, path.to_owned(), edition, revision))
     }
 
     /// The input for data at `path`, made on first use.
@@ -52,7 +54,9 @@ impl Files {
             return blob;
         }
         let revision = source::hash(path);
-        *lock(&self.blobs).entry(path.to_owned()).or_insert_with(|| Blob::new(db, path.to_owned(), revision))
+        *lock(&self.blobs)
+            .entry(path.to_owned())
+            .or_insert_with(|| Blob::new(db, path.to_owned(), revision))
     }
 
     /// All data inputs made so far.
@@ -107,7 +111,11 @@ impl Files {
             lock(&self.problems).remove(path);
             return;
         }
-        let problem = Problem { path: path.to_owned(), line: error.line(), message: error.to_string() };
+        let problem = Problem {
+            path: path.to_owned(),
+            line: error.line(),
+            message: error.to_string(),
+        };
         lock(&self.problems).insert(path.to_owned(), problem);
     }
 }
@@ -140,5 +148,7 @@ impl AnalysisDb {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -79,7 +79,11 @@ impl Db for AnalysisDb {
 impl Default for AnalysisDb {
     fn default() -> AnalysisDb {
         let log = QueryLog::default();
-        AnalysisDb { storage: salsa::Storage::new(Some(log.callback())), files: Arc::default(), log }
+        AnalysisDb {
+            storage: salsa::Storage::new(Some(log.callback())),
+            files: Arc::default(),
+            log,
+        }
     }
 }
 
@@ -93,8 +97,12 @@ impl AnalysisDb {
 /// Everything a file says. A file that cannot be read says nothing, and is a [`Problem`].
 #[salsa::tracked(returns(clone), no_eq)]
 pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<FileFacts> {
-    let Some(hash) = file.revision(db) else { return Arc::default() };
-    let Some(text) = db.files().text(file.path(db), hash) else { return Arc::default() };
+    let Some(hash) = file.revision(db) else {
+        return Arc::default();
+    };
+    let Some(text) = db.files().text(file.path(db), hash) else {
+        return Arc::default();
+    };
     let facts = syntax::facts(&text, parser_edition(file.edition(db)));
     Arc::new(facts)
 }
@@ -102,16 +110,30 @@ pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<FileFacts> {
 /// The string literals of a file.
 #[salsa::tracked(returns(clone))]
 pub fn string_literals(db: &dyn Db, file: SourceFile) -> Arc<Vec<String>> {
-    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
-    Arc::new(text.map_or_else(Vec::new, |text| syntax::string_literals(&text, parser_edition(file.edition(db)))))
+    let text = file
+        .revision(db)
+        .and_then(|hash| db.files().text(file.path(db), hash));
+    Arc::new(text.map_or_else(Vec::new, |text| {
+        syntax::string_literals(&text, parser_edition(file.edition(db)))
+    }))
 }
 
 /// The hash of the `#[cached]` macro for a piece of a file: see `syntax::source_hash`.
 #[salsa::tracked(returns(copy))]
-pub fn source_of(db: &dyn Db, file: SourceFile, start: u32, stop: u32) -> Option<syntax::SourceHash> {
-    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash))?;
+pub fn source_of(
+    db: &dyn Db,
+    file: SourceFile,
+    start: u32,
+    stop: u32,
+) -> Option<syntax::SourceHash> {
+    let text = file
+        .revision(db)
+        .and_then(|hash| db.files().text(file.path(db), hash))?;
     let piece = text.get(start as usize..stop as usize)?;
-    Some(syntax::SourceHash(syntax::source_hash(piece, parser_edition(file.edition(db)))))
+    Some(syntax::SourceHash(syntax::source_hash(
+        piece,
+        parser_edition(file.edition(db)),
+    )))
 }
 
 /// What other files can see of a file.

@@ -17,7 +17,9 @@ impl QueryLog {
         let log = self.0.clone();
         Box::new(move |event| {
             if let EventKind::WillExecute { database_key } = event.kind {
-                log.lock().unwrap_or_else(|e| e.into_inner()).push(database_key);
+                log.lock()
+                    .unwrap_or_else(|e| e.into_inner())
+                    .push(database_key);
             }
         })
     }
@@ -27,7 +29,12 @@ impl QueryLog {
         let keys = std::mem::take(&mut *self.0.lock().unwrap_or_else(|e| e.into_inner()));
         let mut counts = BTreeMap::new();
         for key in keys {
-            *counts.entry(db.ingredient_debug_name(key.ingredient_index()).into_owned()).or_default() += 1;
+            *counts
+                .entry(
+                    db.ingredient_debug_name(key.ingredient_index())
+                        .into_owned(),
+                )
+                .or_default() += 1;
         }
         counts
     }

@@ -77,26 +77,45 @@ fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
         if found.crates.insert(id.krate) {
             import_atoms(world, id.krate, found.atoms.entry(package).or_default());
         }
-        let module = world.module_of(id).and_then(|module| Some((world.map(module.krate)?, module)));
-        let around = module.map_or(&[][..], |(map, module)| &map.modules[module.module as usize].cfg_atoms);
+        let module = world
+            .module_of(id)
+            .and_then(|module| Some((world.map(module.krate)?, module)));
+        let around = module.map_or(&[][..], |(map, module)| {
+            &map.modules[module.module as usize].cfg_atoms
+        });
         own.with_body(id, |body| {
             let atoms = found.atoms.entry(package).or_default();
-            atoms.extend(around.iter().chain(body.cfg_atoms.iter()).map(|atom| atom.as_str()));
+            atoms.extend(
+                around
+                    .iter()
+                    .chain(body.cfg_atoms.iter())
+                    .map(|atom| atom.as_str()),
+            );
             for name in &body.effects.env {
                 found.env.entry(name.as_str()).or_default().insert(package);
             }
-            found.includes.extend(body.effects.includes.iter().map(|include| (id, include.clone())));
+            found.includes.extend(
+                body.effects
+                    .includes
+                    .iter()
+                    .map(|include| (id, include.clone())),
+            );
             found.positions |= body.effects.positions;
         });
         let graph = own.graph(id);
-        found.positions |= graph.defs.get(id.def as usize).is_some_and(|uses| uses.iter().any(names_location));
+        found.positions |= graph
+            .defs
+            .get(id.def as usize)
+            .is_some_and(|uses| uses.iter().any(names_location));
     }
     found
 }
 
 /// `Location::caller`.
 fn names_location(it: &crate::resolve::Use) -> bool {
-    let Meaning::Path(resolution) = &it.meaning else { return false };
+    let Meaning::Path(resolution) = &it.meaning else {
+        return false;
+    };
     resolution.targets.iter().any(|target| {
         matches!(target.res, Res::External(path) if path.as_str().ends_with("Location::caller"))
     })
@@ -106,7 +125,11 @@ fn names_location(it: &crate::resolve::Use) -> bool {
 fn import_atoms(world: &World, krate: CrateId, out: &mut BTreeSet<&'static str>) {
     let Some(map) = world.map(krate) else { return };
     for unit in &map.units {
-        let imports = unit.items.imports.iter().flat_map(|import| import.cfg_atoms.iter());
+        let imports = unit
+            .items
+            .imports
+            .iter()
+            .flat_map(|import| import.cfg_atoms.iter());
         out.extend(imports.map(|atom| atom.as_str()));
     }
 }
@@ -117,7 +140,11 @@ fn settings(world: &World, found: &Found, facts: &mut Facts) {
         facts.lines.insert(format!("profile {key} = {value}"));
     }
     let atoms: BTreeSet<&str> = found.atoms.values().flatten().copied().collect();
-    for cfg in settings.cfgs.iter().filter(|cfg| atoms.contains(cfg.replace(' ', "").as_str())) {
+    for cfg in settings
+        .cfgs
+        .iter()
+        .filter(|cfg| atoms.contains(cfg.replace(' ', "").as_str()))
+    {
         facts.lines.insert(format!("cfg {cfg}"));
     }
 }
@@ -126,7 +153,10 @@ fn editions(world: &World, found: &Found, facts: &mut Facts) {
     for &krate in &found.crates {
         let it = world.project.krate(krate);
         let package = world.project.package(it.package);
-        facts.lines.insert(format!("edition {} {} {:?}", package.name, it.name, it.edition));
+        facts.lines.insert(format!(
+            "edition {} {} {:?}",
+            package.name, it.name, it.edition
+        ));
     }
 }
 
@@ -136,7 +166,10 @@ fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
     for (&id, atoms) in &found.atoms {
         let package = world.project.package(id);
         for atom in atoms {
-            let Some(feature) = atom.strip_prefix("feature=").map(|value| value.trim_matches('"')) else {
+            let Some(feature) = atom
+                .strip_prefix("feature=")
+                .map(|value| value.trim_matches('"'))
+            else {
                 facts.cfgs.insert((*atom).to_owned());
                 continue;
             };
@@ -145,7 +178,11 @@ fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
                 true => world.project.features_of(home, id).contains(feature),
                 false => package.features.contains(feature),
             };
-            facts.lines.insert(format!("feature {} {} {feature} {on}", package.name, version(world, id)));
+            facts.lines.insert(format!(
+                "feature {} {} {feature} {on}",
+                package.name,
+                version(world, id)
+            ));
             facts.cfgs.insert(format!("{} {atom}", package.name));
         }
     }
@@ -153,7 +190,11 @@ fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
 
 fn version(world: &World, id: PackageId) -> &str {
     let package = world.project.package(id);
-    if package.ambiguous { &package.version } else { "" }
+    if package.ambiguous {
+        &package.version
+    } else {
+        ""
+    }
 }
 
 fn environment(world: &World, found: &Found, facts: &mut Facts) {
@@ -161,7 +202,9 @@ fn environment(world: &World, found: &Found, facts: &mut Facts) {
         for &id in packages {
             let package = world.project.package(id);
             if let Some(value) = package.env.get(name) {
-                facts.lines.insert(format!("package env {} {name} = {value}", package.name));
+                facts
+                    .lines
+                    .insert(format!("package env {} {name} = {value}", package.name));
             } else if let Some(value) = world.project.settings.env.get(name) {
                 facts.lines.insert(format!("env {name} = {value}"));
             }
@@ -175,7 +218,9 @@ fn environment(world: &World, found: &Found, facts: &mut Facts) {
 /// `include_str!`, `include_bytes!`, `include!`: the file's content.
 fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mut Facts) {
     let package = world.project.package_of(id.krate);
-    let Some(file) = source_file(db, world, id) else { return };
+    let Some(file) = source_file(db, world, id) else {
+        return;
+    };
     let mut text = String::new();
     for part in &include.parts {
         match part.as_str() {
@@ -188,8 +233,17 @@ fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mu
     let dir = file.path(db).parent().unwrap_or(Utf8Path::new(""));
     let path = dir.join(&text);
     let content = db.files().blob(db, &path).revision(db);
-    let shown: Vec<&str> = include.parts.iter().map(|part: &Name| part.as_str()).collect();
-    facts.lines.insert(format!("include {} {} {}", package.name, shown.concat(), hex(content)));
+    let shown: Vec<&str> = include
+        .parts
+        .iter()
+        .map(|part: &Name| part.as_str())
+        .collect();
+    facts.lines.insert(format!(
+        "include {} {} {}",
+        package.name,
+        shown.concat(),
+        hex(content)
+    ));
     if package.source == PackageSource::Path {
         facts.files.insert(path);
     }
@@ -200,20 +254,41 @@ fn positions(world: &World, closure: &Closure, own: &mut Own<'_>, facts: &mut Fa
     for item in &closure.items {
         let identity = own.identity(item.id);
         let layout = own.with_body(item.id, |body| body.layout).unwrap_or(0);
-        let path = world.map(item.id.krate).map_or("", |map| map.units[item.id.unit as usize].path.as_str());
-        facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
+        let path = world
+            .map(item.id.krate)
+            .map_or("", |map| map.units[item.id.unit as usize].path.as_str());
+        facts
+            .lines
+            .insert(format!("position {identity:?} {path} {layout:x}"));
     }
 }
 
 /// A package with a build script: the script, its dependencies and its inputs stand for it as a whole.
-fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId, facts: &mut Facts) {
+fn build_script(
+    db: &dyn Db,
+    workspace: Workspace,
+    world: &World,
+    id: PackageId,
+    facts: &mut Facts,
+) {
     let package = world.project.package(id);
-    let Some(script) = package.build_script else { return };
+    let Some(script) = package.build_script else {
+        return;
+    };
     if let PackageSource::Locked { pin } = &package.source {
-        facts.lines.insert(format!("build script {} {pin}", package.name));
+        facts
+            .lines
+            .insert(format!("build script {} {pin}", package.name));
         return;
     }
-    let main = world.resolve(ModId { krate: script, module: 0 }, &[known::SELF, Name::new("main")], Ns::Value);
+    let main = world.resolve(
+        ModId {
+            krate: script,
+            module: 0,
+        },
+        &[known::SELF, Name::new("main")],
+        Ns::Value,
+    );
     for target in main.targets {
         if let Res::Def(main) = target.res {
             program(db, workspace, main, "build script", facts);
@@ -232,9 +307,17 @@ fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId,
             facts.lines.insert(format!("env {name} = {value}"));
         }
     }
-    let paths = if inputs.unknown || !inputs.declared { BTreeSet::from([String::new()]) } else { inputs.paths };
+    let paths = if inputs.unknown || !inputs.declared {
+        BTreeSet::from([String::new()])
+    } else {
+        inputs.paths
+    };
     for path in paths {
-        let full = if path.is_empty() { package.root.clone() } else { package.root.join(&path) };
+        let full = if path.is_empty() {
+            package.root.clone()
+        } else {
+            package.root.join(&path)
+        };
         if !source::exists(&full) {
             continue;
         }
@@ -243,7 +326,11 @@ fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId,
             continue;
         }
         let content = db.files().blob(db, &full).revision(db);
-        facts.lines.insert(format!("build input {} {path} {}", package.name, hex(content)));
+        facts.lines.insert(format!(
+            "build input {} {path} {}",
+            package.name,
+            hex(content)
+        ));
         facts.files.insert(full);
     }
 }
@@ -262,7 +349,9 @@ struct Inputs {
 impl Inputs {
     fn add(&mut self, literal: &str) {
         for key in ["rerun-if-changed=", "rerun-if-env-changed="] {
-            let Some((_, value)) = literal.split_once(key) else { continue };
+            let Some((_, value)) = literal.split_once(key) else {
+                continue;
+            };
             let value = value.trim_end_matches("\\n").trim();
             let computed = value.is_empty() || value.contains('{');
             match key {
@@ -277,7 +366,9 @@ impl Inputs {
             return;
         }
         let candidate = clean(literal);
-        let plausible = !candidate.is_empty() && candidate.len() < 256 && !candidate.contains(['\n', '\\', '{', ':']);
+        let plausible = !candidate.is_empty()
+            && candidate.len() < 256
+            && !candidate.contains(['\n', '\\', '{', ':']);
         if plausible && candidate != "." && candidate != ".." {
             self.paths.insert(candidate);
         }
@@ -285,17 +376,23 @@ impl Inputs {
 }
 
 fn clean(path: &str) -> String {
-    path.trim_start_matches("./").trim_start_matches('/').to_owned()
+    path.trim_start_matches("./")
+        .trim_start_matches('/')
+        .to_owned()
 }
 
 /// A program that runs while the closure is compiled: its own closure, from its entry.
 fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, facts: &mut Facts) {
     let printed = fingerprint(db, workspace, entry);
-    facts.lines.insert(format!("{role} {}", printed.fingerprint));
+    facts
+        .lines
+        .insert(format!("{role} {}", printed.fingerprint));
     facts.files.extend(printed.files.iter().cloned());
     facts.env.extend(printed.env.iter().cloned());
 }
 
 fn hex(content: Option<[u8; 32]>) -> String {
-    content.map_or("missing".to_owned(), |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    content.map_or("missing".to_owned(), |bytes| {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    })
 }

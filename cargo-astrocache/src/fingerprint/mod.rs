@@ -44,7 +44,11 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
     let closure = closure(db, workspace, root);
     let world = resolver(db, workspace);
     let mut own = own::Own::new(db, workspace, &world);
-    let mut hashes: Vec<_> = closure.items.iter().map(|item| (own.identity(item.id), own.hash(item.id))).collect();
+    let mut hashes: Vec<_> = closure
+        .items
+        .iter()
+        .map(|item| (own.identity(item.id), own.hash(item.id)))
+        .collect();
     hashes.sort();
     let facts = facts::collect(db, workspace, &world, root, &closure, &mut own);
 
@@ -68,8 +72,13 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
         let local = world.project.package_of(item.id.krate).source == PackageSource::Path;
         local.then(|| file.path(db).clone())
     });
-    let cone = world.project.crate_ids().filter(|&krate| world.sees(root.krate, krate));
-    let crates: BTreeSet<String> = cone.map(|krate| world.project.krate(krate).name.clone()).collect();
+    let cone = world
+        .project
+        .crate_ids()
+        .filter(|&krate| world.sees(root.krate, krate));
+    let crates: BTreeSet<String> = cone
+        .map(|krate| world.project.krate(krate).name.clone())
+        .collect();
     Arc::new(Fingerprinted {
         fingerprint: Fingerprint::from_bytes(bytes),
         crates: crates.into_iter().collect(),

@@ -42,14 +42,23 @@ impl<'a> Own<'a> {
     pub fn with_body<T>(&mut self, id: DefId, f: impl FnOnce(&DefBody) -> T) -> Option<T> {
         let unit = &self.world.map(id.krate)?.units[id.unit as usize];
         let db = self.db;
-        let facts = self.facts.entry((id.krate, id.unit)).or_insert_with(|| facts(db, unit.file));
-        unit_facts(facts, &unit.expansion).bodies.get(id.def as usize).map(f)
+        let facts = self
+            .facts
+            .entry((id.krate, id.unit))
+            .or_insert_with(|| facts(db, unit.file));
+        unit_facts(facts, &unit.expansion)
+            .bodies
+            .get(id.def as usize)
+            .map(f)
     }
 
     /// The resolved mentions of a definition's file.
     pub fn graph(&mut self, id: DefId) -> Arc<Graph> {
         let (db, workspace) = (self.db, self.workspace);
-        self.graphs.entry((id.krate, id.unit)).or_insert_with(|| uses(db, workspace, id.krate, id.unit)).clone()
+        self.graphs
+            .entry((id.krate, id.unit))
+            .or_insert_with(|| uses(db, workspace, id.krate, id.unit))
+            .clone()
     }
 
     /// Who a definition is.
@@ -63,10 +72,17 @@ impl<'a> Own<'a> {
     }
 
     fn identity_uncached(&mut self, id: DefId) -> Hash {
-        let Some(def) = self.world.def(id) else { return [0; 16] };
+        let Some(def) = self.world.def(id) else {
+            return [0; 16];
+        };
         let mut hasher = blake3::Hasher::new();
         let place = match def.parent {
-            Some(parent) => self.identity(DefId { def: parent.0, ..id }).to_vec(),
+            Some(parent) => self
+                .identity(DefId {
+                    def: parent.0,
+                    ..id
+                })
+                .to_vec(),
             None => match self.world.module_of(id) {
                 Some(module) => self.module(module).into_bytes(),
                 None => Vec::new(),
@@ -89,15 +105,26 @@ impl<'a> Own<'a> {
             return known.clone();
         }
         let world = self.world;
-        let Some(map) = world.map(id.krate) else { return String::new() };
+        let Some(map) = world.map(id.krate) else {
+            return String::new();
+        };
         let module = &map.modules[id.module as usize];
         let out = match (module.parent, module.block) {
             (Some(_), Some(owner)) => {
                 let owner = self.identity(owner);
-                format!("{{{}}}", owner.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+                format!(
+                    "{{{}}}",
+                    owner
+                        .iter()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect::<String>()
+                )
             }
             (Some(parent), None) => {
-                let parent = self.module(ModId { krate: id.krate, module: parent });
+                let parent = self.module(ModId {
+                    krate: id.krate,
+                    module: parent,
+                });
                 format!("{parent}::{}", module.name.map_or("", |name| name.as_str()))
             }
             (None, _) => self.crate_identity(id.krate),
@@ -109,13 +136,19 @@ impl<'a> Own<'a> {
     fn crate_identity(&self, krate: CrateId) -> String {
         let it = self.world.project.krate(krate);
         let package = self.world.project.package(it.package);
-        let version = if package.ambiguous { package.version.as_str() } else { "" };
+        let version = if package.ambiguous {
+            package.version.as_str()
+        } else {
+            ""
+        };
         format!("{}@{version} {:?} {}", package.name, it.kind, it.name)
     }
 
     /// Tokens, conditions, attribute macros, and the meaning of every mention in order.
     pub fn hash(&mut self, id: DefId) -> Hash {
-        let Some(def) = self.world.def(id) else { return [0; 16] };
+        let Some(def) = self.world.def(id) else {
+            return [0; 16];
+        };
         let mut hasher = blake3::Hasher::new();
         text(&mut hasher, def.kind.to_string().as_bytes());
         text(&mut hasher, def.name.as_str().as_bytes());
@@ -124,14 +157,21 @@ impl<'a> Own<'a> {
         });
         hasher.update(&condition.unwrap_or(0).to_le_bytes());
         hasher.update(&def.cfg.to_le_bytes());
-        let (tokens, attrs) =
-            self.with_body(id, |body| (body.hash, body.attr_hashes.clone())).unwrap_or_default();
+        let (tokens, attrs) = self
+            .with_body(id, |body| (body.hash, body.attr_hashes.clone()))
+            .unwrap_or_default();
         hasher.update(&tokens);
         let graph = self.graph(id);
         let uses = graph.defs.get(id.def as usize).map_or(&[][..], |uses| uses);
         for (at, (attr, hash)) in def.attrs.iter().zip(attrs.iter()).enumerate() {
-            let kind = if attr.derive { MentionKind::Derive } else { MentionKind::Attribute };
-            let use_ = uses.iter().find(|it| it.kind == kind && it.path == attr.path);
+            let kind = if attr.derive {
+                MentionKind::Derive
+            } else {
+                MentionKind::Attribute
+            };
+            let use_ = uses
+                .iter()
+                .find(|it| it.kind == kind && it.path == attr.path);
             if !use_.is_some_and(|it| is_cached(self.world, it)) {
                 hasher.update(&(at as u32).to_le_bytes());
                 hasher.update(&hash.to_le_bytes());
@@ -158,7 +198,11 @@ impl<'a> Own<'a> {
             Meaning::Path(resolution) => {
                 hasher.update(&[resolution.unresolved.map_or(0, |at| at as u8 + 1)]);
                 hasher.update(&(resolution.targets.len() as u32).to_le_bytes());
-                let mut targets: Vec<Vec<u8>> = resolution.targets.iter().map(|target| self.target(target)).collect();
+                let mut targets: Vec<Vec<u8>> = resolution
+                    .targets
+                    .iter()
+                    .map(|target| self.target(target))
+                    .collect();
                 targets.sort();
                 for target in targets {
                     text(hasher, &target);
@@ -183,11 +227,15 @@ pub fn is_cached(world: &World, it: &Use) -> bool {
     if it.kind != MentionKind::Attribute {
         return false;
     }
-    let Meaning::Path(resolution) = &it.meaning else { return false };
+    let Meaning::Path(resolution) = &it.meaning else {
+        return false;
+    };
     resolution.targets.iter().any(|target| match target.res {
         Res::Def(id) => {
             world.project.package_of(id.krate).name == "astrocache-macros"
-                && world.def(id).is_some_and(|def| def.name.as_str() == "cached")
+                && world
+                    .def(id)
+                    .is_some_and(|def| def.name.as_str() == "cached")
         }
         _ => false,
     })

@@ -15,15 +15,25 @@ pub struct DefPath<'w> {
 impl DefPath<'_> {
     /// The path under which a definition is reported.
     pub fn of(&self, id: DefId) -> String {
-        let Some(def) = self.world.def(id) else { return String::new() };
-        if let Some(parent) = def.parent.map(|parent| DefId { def: parent.0, ..id }) {
+        let Some(def) = self.world.def(id) else {
+            return String::new();
+        };
+        if let Some(parent) = def.parent.map(|parent| DefId {
+            def: parent.0,
+            ..id
+        }) {
             let name = item_name(def.kind, def.name);
             return match self.world.def(parent).map(|it| &it.data) {
-                Some(DefData::Impl(header)) => format!("{}::{name}", self.impl_prefix(parent, header)),
+                Some(DefData::Impl(header)) => {
+                    format!("{}::{name}", self.impl_prefix(parent, header))
+                }
                 _ => format!("{}::{name}", self.of(parent)),
             };
         }
-        let module = self.world.module_of(id).map_or(String::new(), |module| self.module(module));
+        let module = self
+            .world
+            .module_of(id)
+            .map_or(String::new(), |module| self.module(module));
         match &def.data {
             DefData::Impl(header) => format!("{module}::{{impl {}}}", self.impl_title(id, header)),
             _ => format!("{module}::{}", item_name(def.kind, def.name)),
@@ -33,17 +43,29 @@ impl DefPath<'_> {
     /// For a method of a trait impl also `Type::method`, as one would write it.
     pub fn short(&self, id: DefId) -> Option<String> {
         let def = self.world.def(id)?;
-        let parent = DefId { def: def.parent?.0, ..id };
-        let DefData::Impl(header) = &self.world.def(parent)?.data else { return None };
+        let parent = DefId {
+            def: def.parent?.0,
+            ..id
+        };
+        let DefData::Impl(header) = &self.world.def(parent)?.data else {
+            return None;
+        };
         header.trait_.as_ref()?;
         Some(format!("{}::{}", self.head(parent, header), def.name))
     }
 
     /// `app::render`.
     pub fn module(&self, id: ModId) -> String {
-        let Some(map) = self.world.map(id.krate) else { return String::new() };
+        let Some(map) = self.world.map(id.krate) else {
+            return String::new();
+        };
         let module = &map.modules[id.module as usize];
-        let parent = module.parent.map(|parent| self.module(ModId { krate: id.krate, module: parent }));
+        let parent = module.parent.map(|parent| {
+            self.module(ModId {
+                krate: id.krate,
+                module: parent,
+            })
+        });
         match (module.name, module.block, parent) {
             (Some(name), _, Some(parent)) => format!("{parent}::{name}"),
             (None, Some(owner), Some(_)) => self.of(owner),
@@ -54,19 +76,31 @@ impl DefPath<'_> {
     fn impl_prefix(&self, id: DefId, header: &ImplHeader) -> String {
         match &header.trait_ {
             None => self.head(id, header),
-            Some(path) => format!("<{} as {}>", self.head(id, header), self.trait_name(id, path)),
+            Some(path) => format!(
+                "<{} as {}>",
+                self.head(id, header),
+                self.trait_name(id, path)
+            ),
         }
     }
 
     fn impl_title(&self, id: DefId, header: &ImplHeader) -> String {
         match &header.trait_ {
             None => self.head(id, header),
-            Some(path) => format!("{} for {}", self.trait_name(id, path), self.head(id, header)),
+            Some(path) => format!(
+                "{} for {}",
+                self.trait_name(id, path),
+                self.head(id, header)
+            ),
         }
     }
 
     fn head(&self, id: DefId, header: &ImplHeader) -> String {
-        let at = self.index.impl_of.get(&id).map(|&at| &self.index.impls[at as usize]);
+        let at = self
+            .index
+            .impl_of
+            .get(&id)
+            .map(|&at| &self.index.impls[at as usize]);
         match (at.and_then(|it| it.heads.first()), &header.head) {
             (Some(&head), _) => self.of(head),
             (None, Head::Path(path) | Head::Dyn(path)) => join(path),
@@ -75,7 +109,11 @@ impl DefPath<'_> {
     }
 
     fn trait_name(&self, id: DefId, path: &[Name]) -> String {
-        let at = self.index.impl_of.get(&id).map(|&at| &self.index.impls[at as usize].trait_);
+        let at = self
+            .index
+            .impl_of
+            .get(&id)
+            .map(|&at| &self.index.impls[at as usize].trait_);
         match at {
             Some(TraitRef::Analyzed(traits)) if !traits.is_empty() => self.of(traits[0]),
             _ => join(path),
@@ -91,5 +129,8 @@ fn item_name(kind: DefKind, name: Name) -> String {
 }
 
 fn join(path: &[Name]) -> String {
-    path.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("::")
+    path.iter()
+        .map(|name| name.as_str())
+        .collect::<Vec<_>>()
+        .join("::")
 }

@@ -30,7 +30,9 @@ pub enum ProjectError {
     NotRunnable { program: String, source: io::Error },
 
     /// Rustc did not name its host.
-    #[error("`rustc --print host-tuple` does not tell its host platform: {message}; is the toolchain older than Rust 1.84?")]
+    #[error(
+        "`rustc --print host-tuple` does not tell its host platform: {message}; is the toolchain older than Rust 1.84?"
+    )]
     NoHost { message: String },
 
     /// Cargo refused the project; its own words.

@@ -99,7 +99,11 @@ impl<'a> Flood<'a> {
             return;
         }
         self.live.insert(id, self.out.items.len() as u32);
-        self.out.items.push(Item { id, rule, via: self.current });
+        self.out.items.push(Item {
+            id,
+            rule,
+            via: self.current,
+        });
     }
 
     pub fn is_live(&self, id: DefId) -> bool {
@@ -112,14 +116,21 @@ impl<'a> Flood<'a> {
 
     /// Whether impls and types of a crate take part.
     pub fn in_cone(&self, krate: CrateId) -> bool {
-        self.world.sees(self.krate, krate) || self.opened.iter().any(|&from| self.world.sees(from, krate))
+        self.world.sees(self.krate, krate)
+            || self.opened.iter().any(|&from| self.world.sees(from, krate))
     }
 
     fn visit(&mut self, id: DefId) {
         let world = self.world.clone();
         let Some(def) = world.def(id) else { return };
         if let Some(parent) = def.parent {
-            self.mark(DefId { def: parent.0, ..id }, Rule::R7);
+            self.mark(
+                DefId {
+                    def: parent.0,
+                    ..id
+                },
+                Rule::R7,
+            );
         }
         match def.kind {
             DefKind::Struct | DefKind::Enum | DefKind::Union => self.type_is_live(id),
@@ -137,7 +148,12 @@ impl<'a> Flood<'a> {
             _ => {}
         }
         let uses = self.uses(id);
-        self.operators(uses.operators.get(id.def as usize).copied().unwrap_or(Operators::ALL));
+        self.operators(
+            uses.operators
+                .get(id.def as usize)
+                .copied()
+                .unwrap_or(Operators::ALL),
+        );
         for it in uses.defs[id.def as usize].iter() {
             self.apply(id, it);
         }
@@ -150,7 +166,10 @@ impl<'a> Flood<'a> {
     /// The resolved mentions of the file that holds `id`.
     pub fn uses(&mut self, id: DefId) -> Arc<Graph> {
         let (db, workspace) = (self.db, self.workspace);
-        self.graphs.entry((id.krate, id.unit)).or_insert_with(|| uses(db, workspace, id.krate, id.unit)).clone()
+        self.graphs
+            .entry((id.krate, id.unit))
+            .or_insert_with(|| uses(db, workspace, id.krate, id.unit))
+            .clone()
     }
 
     fn apply(&mut self, id: DefId, it: &Use) {
@@ -177,7 +196,9 @@ impl<'a> Flood<'a> {
 
     /// The analyzed traits that a use resolves to.
     pub fn traits_of(&self, it: &Use) -> Vec<DefId> {
-        let Meaning::Path(resolution) = &it.meaning else { return Vec::new() };
+        let Meaning::Path(resolution) = &it.meaning else {
+            return Vec::new();
+        };
         if resolution.unresolved.is_some() || resolution.assoc_from.is_some() {
             return Vec::new();
         }
@@ -185,7 +206,9 @@ impl<'a> Flood<'a> {
             .targets
             .iter()
             .filter_map(|target| match target.res {
-                Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) => Some(id),
+                Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) => {
+                    Some(id)
+                }
                 _ => None,
             })
             .collect()

@@ -11,7 +11,9 @@ use crate::{
 
 impl Flood<'_> {
     pub fn foreign_item(&mut self, _id: DefId, def: &Def) {
-        let DefData::Linked(name) = def.data else { return };
+        let DefData::Linked(name) = def.data else {
+            return;
+        };
         if !def.flags.foreign {
             return;
         }

@@ -34,7 +34,12 @@ impl Flood<'_> {
     pub fn trait_is_live(&mut self, id: DefId) {
         let index = self.index.clone();
         let (impls, dyn_impls) = (index.by_trait.get(&id), index.by_head.get(&id));
-        for &at in impls.into_iter().chain(dyn_impls).chain(index.by_mention.get(&id)).flatten() {
+        for &at in impls
+            .into_iter()
+            .chain(dyn_impls)
+            .chain(index.by_mention.get(&id))
+            .flatten()
+        {
             let it = &index.impls[at as usize];
             self.consider(it);
             if it.trait_ == TraitRef::Inherent {
@@ -98,7 +103,11 @@ impl Flood<'_> {
             TraitRef::Analyzed(traits) if traits.iter().any(|&it| self.is_live(it)) => Rule::R7,
             TraitRef::Analyzed(_) => return,
         };
-        let deciding = if it.open_head { &it.deciding } else { &it.heads };
+        let deciding = if it.open_head {
+            &it.deciding
+        } else {
+            &it.heads
+        };
         if !deciding.is_empty() && !deciding.iter().any(|&id| self.is_live(id)) {
             return;
         }
@@ -133,23 +142,25 @@ impl Flood<'_> {
     /// A live impl brings its associated types and consts; its methods, if they were asked for or std may call them.
     pub fn impl_is_live(&mut self, id: DefId) {
         let index = self.index.clone();
-        let Some(&at) = index.impl_of.get(&id) else { return };
+        let Some(&at) = index.impl_of.get(&id) else {
+            return;
+        };
         let it = &index.impls[at as usize];
         let whole = match &it.trait_ {
             TraitRef::Inherent => return,
             TraitRef::External => true,
             // The trait's items cannot be told apart.
-            TraitRef::Analyzed(traits) => {
-                traits.iter().any(|&it| self.def(it).is_none_or(|def| def.kind != DefKind::Trait))
-            }
+            TraitRef::Analyzed(traits) => traits
+                .iter()
+                .any(|&it| self.def(it).is_none_or(|def| def.kind != DefKind::Trait)),
         };
         for &item in index.items_of(id) {
             let Some(def) = self.def(item) else { continue };
             let (name, kind) = (def.name, def.kind);
             let asked = match &it.trait_ {
-                TraitRef::Analyzed(traits) => {
-                    traits.iter().any(|&it| self.demands.trait_items.contains(&(it, name)))
-                }
+                TraitRef::Analyzed(traits) => traits
+                    .iter()
+                    .any(|&it| self.demands.trait_items.contains(&(it, name))),
                 _ => false,
             };
             if whole || asked || kind != DefKind::Fn {
@@ -160,15 +171,30 @@ impl Flood<'_> {
 
     /// R8 for the root: its own signature and that of the impl around it.
     pub fn open_root(&mut self, root: DefId) {
-        let parent = self.def(root).and_then(|def| def.parent).map(|parent| DefId { def: parent.0, ..root });
+        let parent = self
+            .def(root)
+            .and_then(|def| def.parent)
+            .map(|parent| DefId {
+                def: parent.0,
+                ..root
+            });
         let graph = self.uses(root);
         for holder in std::iter::once(root).chain(parent) {
             // The trait a default method belongs to is open as well: `Self` is the caller's.
-            if self.def(holder).is_some_and(|def| def.kind == DefKind::Trait) {
+            if self
+                .def(holder)
+                .is_some_and(|def| def.kind == DefKind::Trait)
+            {
                 self.open_trait(holder);
             }
-            for it in graph.defs[holder.def as usize].iter().filter(|it| it.header) {
-                if matches!(it.kind, MentionKind::Bound | MentionKind::Object | MentionKind::Type) {
+            for it in graph.defs[holder.def as usize]
+                .iter()
+                .filter(|it| it.header)
+            {
+                if matches!(
+                    it.kind,
+                    MentionKind::Bound | MentionKind::Object | MentionKind::Type
+                ) {
                     for trait_ in self.traits_of(it) {
                         self.open_trait(trait_);
                     }
@@ -195,7 +221,9 @@ impl Flood<'_> {
         for &at in index.by_trait.get(&trait_).into_iter().flatten() {
             let it = &index.impls[at as usize];
             let member = self.world.project.package_of(it.id.krate).member;
-            if !(member || self.in_cone(it.id.krate)) || (!self.root_is_test && self.world.is_test(it.id)) {
+            if !(member || self.in_cone(it.id.krate))
+                || (!self.root_is_test && self.world.is_test(it.id))
+            {
                 continue;
             }
             if !self.in_cone(it.id.krate) {

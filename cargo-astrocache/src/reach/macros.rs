@@ -15,7 +15,9 @@ use crate::{
 
 impl Flood<'_> {
     pub fn macro_call(&mut self, id: DefId, it: &Use) {
-        let Meaning::Path(resolution) = &it.meaning else { return };
+        let Meaning::Path(resolution) = &it.meaning else {
+            return;
+        };
         if let Some(at) = resolution.unresolved {
             self.operators(Operators::ALL);
             self.unresolved_macro(id, it, at);
@@ -29,7 +31,10 @@ impl Flood<'_> {
 
     /// `def` is called from `module`.
     fn call(&mut self, def: DefId, module: ModId) {
-        if matches!(self.def(def).map(|it| &it.data), Some(DefData::ProcMacro(_))) {
+        if matches!(
+            self.def(def).map(|it| &it.data),
+            Some(DefData::ProcMacro(_))
+        ) {
             self.proc_macro(def, module);
             return;
         }
@@ -50,7 +55,11 @@ impl Flood<'_> {
             match it.kind {
                 MentionKind::Method => self.method_at(mac, it, module),
                 MentionKind::Macro => self.nested_call(it, module),
-                MentionKind::Token | MentionKind::WeakToken if it.path[0] != known::DOLLAR_CRATE => self.token_at(mac, it, module),
+                MentionKind::Token | MentionKind::WeakToken
+                    if it.path[0] != known::DOLLAR_CRATE =>
+                {
+                    self.token_at(mac, it, module)
+                }
                 _ => {}
             }
         }
@@ -59,7 +68,10 @@ impl Flood<'_> {
 
     fn method_at(&mut self, mac: DefId, it: &Use, module: ModId) {
         // The caller's crate decides which types have such a method.
-        let caller = DefId { krate: module.krate, ..mac };
+        let caller = DefId {
+            krate: module.krate,
+            ..mac
+        };
         if caller == mac {
             self.method(mac, it.path[0], module);
             return;
@@ -70,9 +82,17 @@ impl Flood<'_> {
     /// A method call of a macro body that was pasted into another crate.
     fn method_from(&mut self, mac: DefId, name: crate::syntax::Name, module: ModId) {
         let index = self.index.clone();
-        if self.demands.methods.entry(name).or_default().insert(module.krate) {
+        if self
+            .demands
+            .methods
+            .entry(name)
+            .or_default()
+            .insert(module.krate)
+        {
             for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-                if head.is_none_or(|head| self.is_live(head)) && self.world.sees(module.krate, item.krate) {
+                if head.is_none_or(|head| self.is_live(head))
+                    && self.world.sees(module.krate, item.krate)
+                {
                     self.mark(item, Rule::R5);
                 }
             }
@@ -104,7 +124,10 @@ impl Flood<'_> {
 
     fn token_at(&mut self, mac: DefId, it: &Use, module: ModId) {
         let world = self.world.clone();
-        if it.path[0] == known::SELF_TYPE || it.path[0] == known::ANY_TYPE || it.path[0] == known::WILDCARD {
+        if it.path[0] == known::SELF_TYPE
+            || it.path[0] == known::ANY_TYPE
+            || it.path[0] == known::WILDCARD
+        {
             return;
         }
         for ns in [Ns::Value, Ns::Type, Ns::Macro] {
@@ -129,7 +152,9 @@ impl Flood<'_> {
     pub fn member_arguments(&mut self, id: DefId) {
         let graph = self.uses(id);
         let uses = &graph.defs[id.def as usize];
-        let pastes = uses.iter().any(|it| it.kind == MentionKind::Macro && self.pastes_members(it));
+        let pastes = uses
+            .iter()
+            .any(|it| it.kind == MentionKind::Macro && self.pastes_members(it));
         if !pastes {
             return;
         }
@@ -138,7 +163,12 @@ impl Flood<'_> {
             self.method(id, name, it.module);
             self.any_assoc(name, id.krate);
             self.open_item(id, name, it.module, true);
-            let known = [Ns::Value, Ns::Type].iter().any(|&ns| self.world.resolve(it.module, &[name], ns).unresolved.is_none());
+            let known = [Ns::Value, Ns::Type].iter().any(|&ns| {
+                self.world
+                    .resolve(it.module, &[name], ns)
+                    .unresolved
+                    .is_none()
+            });
             if !known {
                 self.by_name(id, name, &[], it.module);
             }
@@ -147,15 +177,23 @@ impl Flood<'_> {
 
     /// Whether the macro, or one it expands through, has `.$x` or `::$x`.
     fn pastes_members(&self, it: &Use) -> bool {
-        let Meaning::Path(resolution) = &it.meaning else { return false };
-        let mut queue: Vec<DefId> = resolution.targets.iter().filter_map(|target| as_def(target.res)).collect();
+        let Meaning::Path(resolution) = &it.meaning else {
+            return false;
+        };
+        let mut queue: Vec<DefId> = resolution
+            .targets
+            .iter()
+            .filter_map(|target| as_def(target.res))
+            .collect();
         let mut seen = Vec::new();
         while let Some(def) = queue.pop() {
             if seen.contains(&def) {
                 continue;
             }
             seen.push(def);
-            let Some(DefData::Macro(facts)) = self.def(def).map(|it| &it.data) else { continue };
+            let Some(DefData::Macro(facts)) = self.def(def).map(|it| &it.data) else {
+                continue;
+            };
             if facts.member_args {
                 return true;
             }

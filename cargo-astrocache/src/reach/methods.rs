@@ -29,11 +29,19 @@ impl Flood<'_> {
     pub fn method(&mut self, id: DefId, name: Name, module: ModId) {
         self.inherent_methods(name, id.krate);
         let in_scope = self.in_scope(module);
-        for &site in in_scope.provided.get(&name).into_iter().flatten().chain(&in_scope.anything) {
+        for &site in in_scope
+            .provided
+            .get(&name)
+            .into_iter()
+            .flatten()
+            .chain(&in_scope.anything)
+        {
             self.mark(site, Rule::R5);
         }
         let index = self.index.clone();
-        let Some(candidates) = index.traits_with.get(&name) else { return };
+        let Some(candidates) = index.traits_with.get(&name) else {
+            return;
+        };
         let bounds = self.bound_traits(id);
         for &trait_ in candidates {
             if in_scope.traits.contains(&trait_)
@@ -86,11 +94,17 @@ impl Flood<'_> {
         if let Some(known) = self.bounds.get(&id) {
             return known.clone();
         }
-        let parent = self.def(id).and_then(|def| def.parent).map(|parent| DefId { def: parent.0, ..id });
+        let parent = self.def(id).and_then(|def| def.parent).map(|parent| DefId {
+            def: parent.0,
+            ..id
+        });
         let mut found = Vec::new();
         let graph = self.uses(id);
         for holder in std::iter::once(id).chain(parent) {
-            if self.def(holder).is_some_and(|def| def.kind == DefKind::Trait) {
+            if self
+                .def(holder)
+                .is_some_and(|def| def.kind == DefKind::Trait)
+            {
                 found.push(holder);
             }
             for it in graph.defs[holder.def as usize].iter() {
@@ -99,7 +113,10 @@ impl Flood<'_> {
                 }
             }
         }
-        let mut out: Vec<DefId> = found.into_iter().flat_map(|it| self.index.with_supertraits(it)).collect();
+        let mut out: Vec<DefId> = found
+            .into_iter()
+            .flat_map(|it| self.index.with_supertraits(it))
+            .collect();
         out.sort();
         out.dedup();
         let out: Arc<[DefId]> = out.into();
@@ -126,7 +143,9 @@ impl Flood<'_> {
                 continue;
             }
             for &item in index.items_of(it) {
-                let Some(name) = self.def(item).map(|def| def.name) else { continue };
+                let Some(name) = self.def(item).map(|def| def.name) else {
+                    continue;
+                };
                 if self.demands.methods.contains_key(&name) {
                     self.demand(it, name, Rule::R5);
                 }

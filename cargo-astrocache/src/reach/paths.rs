@@ -59,7 +59,10 @@ impl Flood<'_> {
 
     /// `Vec::<u8>::go()`: a type of std can have `go` from an analyzed trait only.
     fn external_path(&mut self, id: DefId, it: &Use) {
-        let callable = matches!(it.kind, MentionKind::Value | MentionKind::Token | MentionKind::Type);
+        let callable = matches!(
+            it.kind,
+            MentionKind::Value | MentionKind::Token | MentionKind::Type
+        );
         if let (true, 2.., Some(&last)) = (callable, it.path.len(), it.path.last()) {
             self.open_item(id, last, it.module, false);
         }
@@ -70,7 +73,9 @@ impl Flood<'_> {
         self.mark(base, Rule::R1);
         let Some(&name) = rest.first() else { return };
         match self.def(base).map(|def| (def.kind, def.data.clone())) {
-            Some((DefKind::TypeAlias, DefData::Alias(head))) => self.alias_assoc(id, base, &head, rest, module),
+            Some((DefKind::TypeAlias, DefData::Alias(head))) => {
+                self.alias_assoc(id, base, &head, rest, module)
+            }
             Some((DefKind::Trait, _)) => self.trait_item(base, name),
             Some((DefKind::MacroSite, _)) => {
                 self.type_item(base, name);
@@ -116,8 +121,15 @@ impl Flood<'_> {
             return;
         }
         for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
-            let impls = index.by_trait.get(&trait_).into_iter().flatten().map(|&at| &index.impls[at as usize]);
-            let applies = impls.into_iter().any(|it| it.open_head || it.heads.contains(&base));
+            let impls = index
+                .by_trait
+                .get(&trait_)
+                .into_iter()
+                .flatten()
+                .map(|&at| &index.impls[at as usize]);
+            let applies = impls
+                .into_iter()
+                .any(|it| it.open_head || it.heads.contains(&base));
             if applies && self.in_cone(trait_.krate) {
                 self.demand(trait_, name, Rule::R4);
             }
@@ -141,8 +153,15 @@ impl Flood<'_> {
     }
 
     fn is_partial(&self, item: DefId) -> bool {
-        let Some(def) = self.def(item) else { return true };
-        let parent = def.parent.and_then(|parent| self.index.impl_of.get(&DefId { def: parent.0, ..item }));
+        let Some(def) = self.def(item) else {
+            return true;
+        };
+        let parent = def.parent.and_then(|parent| {
+            self.index.impl_of.get(&DefId {
+                def: parent.0,
+                ..item
+            })
+        });
         def.cfg != 0 || parent.is_none_or(|&at| self.index.impls[at as usize].partial)
     }
 
@@ -150,7 +169,11 @@ impl Flood<'_> {
     fn trait_item(&mut self, trait_: DefId, name: Name) {
         let index = self.index.clone();
         for it in index.with_supertraits(trait_) {
-            if index.traits_with.get(&name).is_some_and(|all| all.contains(&it)) {
+            if index
+                .traits_with
+                .get(&name)
+                .is_some_and(|all| all.contains(&it))
+            {
                 self.demand(it, name, Rule::R4);
             }
         }
@@ -159,11 +182,18 @@ impl Flood<'_> {
     /// `f` of a type that is unknown: of the traits in the bounds, of those in scope, of any live trait.
     pub fn open_item(&mut self, id: DefId, name: Name, module: ModId, bounds: bool) {
         let index = self.index.clone();
-        let Some(candidates) = index.traits_with.get(&name) else { return };
+        let Some(candidates) = index.traits_with.get(&name) else {
+            return;
+        };
         let in_scope = self.in_scope(module);
-        let bounds = if bounds { self.bound_traits(id) } else { Default::default() };
+        let bounds = if bounds {
+            self.bound_traits(id)
+        } else {
+            Default::default()
+        };
         for &trait_ in candidates {
-            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.is_live(trait_) {
+            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.is_live(trait_)
+            {
                 self.demand(trait_, name, Rule::R4);
             }
         }
@@ -172,7 +202,13 @@ impl Flood<'_> {
 
     /// `f` of a type that is unknown, inherent too: a projection may normalise to any live type.
     pub fn any_assoc(&mut self, name: Name, krate: crate::project::CrateId) {
-        if !self.demands.any_assoc.entry(name).or_default().insert(krate) {
+        if !self
+            .demands
+            .any_assoc
+            .entry(name)
+            .or_default()
+            .insert(krate)
+        {
             return;
         }
         let index = self.index.clone();

@@ -31,7 +31,9 @@ fn key(it: &(Box<[Name]>, bool)) -> (bool, Vec<&'static str>) {
 
 impl Flood<'_> {
     pub fn proc_macro_use(&mut self, id: DefId, it: &Use) {
-        let Meaning::Path(resolution) = &it.meaning else { return };
+        let Meaning::Path(resolution) = &it.meaning else {
+            return;
+        };
         let mut found = false;
         for target in &resolution.targets {
             match target.res {
@@ -87,18 +89,26 @@ impl Flood<'_> {
         let direct = project.crate_ids().filter(|&krate| {
             self.world.sees(deriving, krate)
                 && project.krate(krate).kind == CrateKind::Lib
-                && project.krate(krate).deps.iter().any(|dep| dep.krate == proc_macro)
+                && project
+                    .krate(krate)
+                    .deps
+                    .iter()
+                    .any(|dep| dep.krate == proc_macro)
         });
         direct.map(|krate| ModId { krate, module: 0 }).collect()
     }
 
     fn emitted_method(&mut self, name: Name, module: ModId, homes: &[ModId]) {
         let index = self.index.clone();
-        let crates: Vec<CrateId> = std::iter::once(module.krate).chain(homes.iter().map(|home| home.krate)).collect();
+        let crates: Vec<CrateId> = std::iter::once(module.krate)
+            .chain(homes.iter().map(|home| home.krate))
+            .collect();
         for krate in crates {
             if self.demands.methods.entry(name).or_default().insert(krate) {
                 for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-                    if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
+                    if head.is_none_or(|head| self.is_live(head))
+                        && self.world.sees(krate, item.krate)
+                    {
                         self.mark(item, Rule::R10);
                     }
                 }
@@ -106,7 +116,10 @@ impl Flood<'_> {
         }
         let in_scope = self.in_scope(module);
         for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
-            if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) || self.is_live(trait_) {
+            if in_scope.traits.contains(&trait_)
+                || self.demands.objects.contains(&trait_)
+                || self.is_live(trait_)
+            {
                 self.demand(trait_, name, Rule::R10);
             }
         }
@@ -138,7 +151,10 @@ impl Flood<'_> {
 
     /// Resolves a token as code of `module` would; whether it means anything analyzed.
     fn emitted_at(&mut self, entry: DefId, path: &[Name], module: ModId) -> bool {
-        if path.contains(&known::WILDCARD) || path[0] == known::SELF_TYPE || path[0] == known::ANY_TYPE {
+        if path.contains(&known::WILDCARD)
+            || path[0] == known::SELF_TYPE
+            || path[0] == known::ANY_TYPE
+        {
             return false;
         }
         let mut found = false;
@@ -150,7 +166,12 @@ impl Flood<'_> {
             for target in &resolution.targets {
                 match (target.res, resolution.assoc_from) {
                     (Res::Def(def), Some(at)) => self.assoc(entry, def, &path[at..], module),
-                    (Res::Def(def), None) if matches!(self.def(def).map(|it| &it.data), Some(DefData::ProcMacro(_))) => {
+                    (Res::Def(def), None)
+                        if matches!(
+                            self.def(def).map(|it| &it.data),
+                            Some(DefData::ProcMacro(_))
+                        ) =>
+                    {
                         self.proc_macro(def, module);
                     }
                     (Res::Def(def), None) => self.mark(def, Rule::R10),
@@ -166,12 +187,17 @@ impl Flood<'_> {
     fn emitted_tail(&mut self, entry: DefId, path: &[Name], module: ModId, homes: &[ModId]) {
         let (last, before) = (path[path.len() - 1], path[path.len() - 2]);
         let sees = |flood: &Self, krate: CrateId| {
-            flood.world.sees(module.krate, krate) || homes.iter().any(|home| flood.world.sees(home.krate, krate))
+            flood.world.sees(module.krate, krate)
+                || homes.iter().any(|home| flood.world.sees(home.krate, krate))
         };
         let index = self.index.clone();
         for &def in index.by_name.get(&last).into_iter().flatten() {
-            let place = self.world.module_of(def).map(|module| self.world.normal_module(module));
-            let around = place.and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
+            let place = self
+                .world
+                .module_of(def)
+                .map(|module| self.world.normal_module(module));
+            let around = place
+                .and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
             let fits = before == known::WILDCARD || around == Some(before);
             if fits && sees(self, def.krate) && self.def(def).is_some_and(|it| !it.flags.test) {
                 self.mark(def, Rule::R10);
@@ -179,7 +205,14 @@ impl Flood<'_> {
         }
         for &def in index.by_name.get(&before).into_iter().flatten() {
             let holder = self.def(def).is_some_and(|it| {
-                matches!(it.kind, DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias)
+                matches!(
+                    it.kind,
+                    DefKind::Struct
+                        | DefKind::Enum
+                        | DefKind::Union
+                        | DefKind::Trait
+                        | DefKind::TypeAlias
+                )
             });
             if holder && sees(self, def.krate) {
                 self.assoc(entry, def, &[last], module);
@@ -195,8 +228,17 @@ impl Flood<'_> {
     /// tokens of the script stand for the names in it.
     pub fn generated_code(&mut self, site: DefId, module: ModId) {
         self.operators(Operators::ALL);
-        let Some(script) = self.world.project.package_of(site.krate).build_script else { return };
-        let main = self.world.resolve(ModId { krate: script, module: 0 }, &[known::SELF, Name::new("main")], Ns::Value);
+        let Some(script) = self.world.project.package_of(site.krate).build_script else {
+            return;
+        };
+        let main = self.world.resolve(
+            ModId {
+                krate: script,
+                module: 0,
+            },
+            &[known::SELF, Name::new("main")],
+            Ns::Value,
+        );
         for target in main.targets {
             let Res::Def(main) = target.res else { continue };
             if !self.emitted.insert((main, module)) {
@@ -214,7 +256,9 @@ impl Flood<'_> {
 
     /// A path in an attribute's arguments or strings: `#[serde(with = "module", default = "f")]`.
     pub fn attribute_path(&mut self, id: DefId, it: &Use) {
-        let Meaning::Path(resolution) = &it.meaning else { return };
+        let Meaning::Path(resolution) = &it.meaning else {
+            return;
+        };
         if resolution.unresolved.is_some() {
             return;
         }
@@ -231,12 +275,17 @@ impl Flood<'_> {
     /// A module that a derive was told to use: which of its functions, only the derive knows.
     fn whole_module(&mut self, module: ModId) {
         let world = self.world.clone();
-        let Some(map) = world.map(module.krate) else { return };
+        let Some(map) = world.map(module.krate) else {
+            return;
+        };
         let it = &map.modules[module.module as usize];
         let mut names: Vec<Name> = it.names.keys().copied().collect();
         names.sort_by_key(|name| name.as_str());
         for name in names {
-            for target in world.resolve(module, &[known::SELF, name], Ns::Value).targets {
+            for target in world
+                .resolve(module, &[known::SELF, name], Ns::Value)
+                .targets
+            {
                 if let Res::Def(def) = target.res {
                     self.mark(def, Rule::R10);
                 }

@@ -38,7 +38,14 @@ const IMPURE: &[(&str, &str)] = &[
 ];
 
 /// Packages whose very purpose is randomness.
-const RANDOM: &[&str] = &["rand", "getrandom", "fastrand", "rand_core", "nanorand", "oorandom"];
+const RANDOM: &[&str] = &[
+    "rand",
+    "getrandom",
+    "fastrand",
+    "rand_core",
+    "nanorand",
+    "oorandom",
+];
 
 /// The findings of a closure, sorted by place.
 pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Finding> {
@@ -61,7 +68,10 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
         let unit = world.map(id.krate).map(|map| &map.units[id.unit as usize]);
         if let Some(unit) = unit {
             let all = facts(db, unit.file);
-            if let Some(body) = unit_facts(&all, &unit.expansion).bodies.get(id.def as usize) {
+            if let Some(body) = unit_facts(&all, &unit.expansion)
+                .bodies
+                .get(id.def as usize)
+            {
                 if body.effects.asm {
                     add("opaque", "inline assembly".to_owned());
                 }
@@ -81,9 +91,13 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
 }
 
 fn impure(it: &Use) -> Option<(&'static str, String)> {
-    let Meaning::Path(resolution) = &it.meaning else { return None };
+    let Meaning::Path(resolution) = &it.meaning else {
+        return None;
+    };
     for target in &resolution.targets {
-        let Res::External(path) = target.res else { continue };
+        let Res::External(path) = target.res else {
+            continue;
+        };
         let path = path.as_str();
         if it.kind == MentionKind::Macro {
             if path.ends_with("::thread_local") {
@@ -91,10 +105,14 @@ fn impure(it: &Use) -> Option<(&'static str, String)> {
             }
             continue;
         }
-        let tail = path.strip_prefix("core::").or(path.strip_prefix("alloc::")).map(|tail| format!("std::{tail}"));
+        let tail = path
+            .strip_prefix("core::")
+            .or(path.strip_prefix("alloc::"))
+            .map(|tail| format!("std::{tail}"));
         let path = tail.as_deref().unwrap_or(path);
         let found = IMPURE.iter().find(|(prefix, _)| {
-            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         });
         // A type alone does nothing: `fn f(at: Instant)`.
         if let (Some((_, kind)), MentionKind::Value | MentionKind::Token) = (found, it.kind) {

@@ -12,7 +12,8 @@ use crate::{
     db::{Db, SourceFile, Workspace, items},
     project::{CrateId, CrateKind, Edition, Krate, PackageId, Project},
     syntax::{
-        Condition, Def, DefData, DefIdx, DefKind, FileItems, Import, ImportKind, ModDecl, Name, Scope, ScopeIdx, SiteFacts, known,
+        Condition, Def, DefData, DefIdx, DefKind, FileItems, Import, ImportKind, ModDecl, Name,
+        Scope, ScopeIdx, SiteFacts, known,
     },
 };
 
@@ -135,7 +136,10 @@ impl CrateMap {
 
     /// The module of a scope.
     pub fn module_of(&self, unit: u32, scope: ScopeIdx) -> ModId {
-        ModId { krate: self.krate, module: self.units[unit as usize].modules[scope.0 as usize] }
+        ModId {
+            krate: self.krate,
+            module: self.units[unit as usize].modules[scope.0 as usize],
+        }
     }
 
     /// All definitions that some platform of the project has, in order.
@@ -143,7 +147,11 @@ impl CrateMap {
         let krate = self.krate;
         self.units.iter().enumerate().flat_map(move |(unit, it)| {
             let present = it.items.def_ids().filter(|idx| !it.absent[idx.0 as usize]);
-            present.map(move |idx| DefId { krate, unit: unit as u32, def: idx.0 })
+            present.map(move |idx| DefId {
+                krate,
+                unit: unit as u32,
+                def: idx.0,
+            })
         })
     }
 }
@@ -156,7 +164,9 @@ pub fn namespaces(def: &Def, kind: CrateKind) -> &'static [Ns] {
             _ => &[Ns::Value],
         },
         DefKind::Struct if def.flags.value_struct => &[Ns::Type, Ns::Value],
-        DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias => &[Ns::Type],
+        DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias => {
+            &[Ns::Type]
+        }
         DefKind::Macro => &[Ns::Macro],
         DefKind::Impl | DefKind::MacroSite | DefKind::Other => &[],
     }
@@ -193,7 +203,13 @@ struct Dirs {
 
 impl Builder<'_> {
     /// Loads a file into `module`. `owns_dir`: a crate root, `mod.rs` or `#[path]` file, whose modules are beside it.
-    fn load_file(&mut self, path: &Utf8Path, module: u32, owns_dir: bool, ancestors: &mut Vec<Utf8PathBuf>) -> bool {
+    fn load_file(
+        &mut self,
+        path: &Utf8Path,
+        module: u32,
+        owns_dir: bool,
+        ancestors: &mut Vec<Utf8PathBuf>,
+    ) -> bool {
         // A file that declares itself, or a very deep chain, is an error to rustc as well.
         if ancestors.iter().any(|seen| seen == path) || ancestors.len() > 256 {
             return false;
@@ -203,7 +219,11 @@ impl Builder<'_> {
             return false;
         }
         let dir = path.parent().unwrap_or(Utf8Path::new("")).to_owned();
-        let own = if owns_dir { dir.clone() } else { dir.join(path.file_stem().unwrap_or_default()) };
+        let own = if owns_dir {
+            dir.clone()
+        } else {
+            dir.join(path.file_stem().unwrap_or_default())
+        };
         let items = items(self.db, file);
         let unit = Unit {
             file,
@@ -219,31 +239,68 @@ impl Builder<'_> {
         true
     }
 
-    fn add_unit(&mut self, unit: Unit, module: u32, file_dir: Utf8PathBuf, own: Utf8PathBuf, ancestors: &mut Vec<Utf8PathBuf>) {
+    fn add_unit(
+        &mut self,
+        unit: Unit,
+        module: u32,
+        file_dir: Utf8PathBuf,
+        own: Utf8PathBuf,
+        ancestors: &mut Vec<Utf8PathBuf>,
+    ) {
         let number = self.map.units.len() as u32;
         let items = unit.items.clone();
         self.map.units.push(unit);
         let dirs = self.add_scopes(number, &items, module, file_dir, own);
         let absent = self.absent_scopes(&items);
-        let gone = |when: &Condition, scope: ScopeIdx| absent[scope.0 as usize] || self.is_absent(when);
-        let mut absent_defs: Vec<bool> = items.defs.iter().map(|def| gone(&def.when, def.scope)).collect();
-        let imports: Vec<bool> = items.imports.iter().map(|it| !gone(&it.when, it.scope)).collect();
-        let mods: Vec<bool> = items.mods.iter().map(|it| !gone(&it.when, it.scope)).collect();
+        let gone =
+            |when: &Condition, scope: ScopeIdx| absent[scope.0 as usize] || self.is_absent(when);
+        let mut absent_defs: Vec<bool> = items
+            .defs
+            .iter()
+            .map(|def| gone(&def.when, def.scope))
+            .collect();
+        let imports: Vec<bool> = items
+            .imports
+            .iter()
+            .map(|it| !gone(&it.when, it.scope))
+            .collect();
+        let mods: Vec<bool> = items
+            .mods
+            .iter()
+            .map(|it| !gone(&it.when, it.scope))
+            .collect();
         // A holder precedes what it holds.
         for (at, def) in items.defs.iter().enumerate() {
-            absent_defs[at] |= def.parent.is_some_and(|parent| absent_defs[parent.0 as usize]);
+            absent_defs[at] |= def
+                .parent
+                .is_some_and(|parent| absent_defs[parent.0 as usize]);
         }
         self.map.units[number as usize].absent = absent_defs.clone();
-        for (at, def) in items.defs.iter().enumerate().filter(|&(at, _)| !absent_defs[at]) {
+        for (at, def) in items
+            .defs
+            .iter()
+            .enumerate()
+            .filter(|&(at, _)| !absent_defs[at])
+        {
             self.add_def(number, DefIdx(at as u32), def);
         }
-        for (at, import) in items.imports.iter().enumerate().filter(|&(at, _)| imports[at]) {
+        for (at, import) in items
+            .imports
+            .iter()
+            .enumerate()
+            .filter(|&(at, _)| imports[at])
+        {
             self.add_import(number, at as u32, import);
         }
         for (decl, _) in items.mods.iter().zip(mods).filter(|(_, present)| *present) {
             self.add_mod(number, decl, &dirs, ancestors);
         }
-        for (at, def) in items.defs.iter().enumerate().filter(|&(at, _)| !absent_defs[at]) {
+        for (at, def) in items
+            .defs
+            .iter()
+            .enumerate()
+            .filter(|&(at, _)| !absent_defs[at])
+        {
             if let DefData::Site(site) = &def.data {
                 self.add_site(number, DefIdx(at as u32), def, site, &dirs, ancestors);
             }
@@ -263,11 +320,25 @@ impl Builder<'_> {
 
     fn is_absent(&self, when: &Condition) -> bool {
         let Some(cfg) = when else { return false };
-        !self.platforms.is_empty() && self.platforms.iter().all(|atoms| cfg.eval(atoms) == Some(false))
+        !self.platforms.is_empty()
+            && self
+                .platforms
+                .iter()
+                .all(|atoms| cfg.eval(atoms) == Some(false))
     }
 
-    fn add_scopes(&mut self, unit: u32, items: &FileItems, module: u32, file: Utf8PathBuf, own: Utf8PathBuf) -> Dirs {
-        let mut dirs = Dirs { file, scopes: vec![own] };
+    fn add_scopes(
+        &mut self,
+        unit: u32,
+        items: &FileItems,
+        module: u32,
+        file: Utf8PathBuf,
+        own: Utf8PathBuf,
+    ) -> Dirs {
+        let mut dirs = Dirs {
+            file,
+            scopes: vec![own],
+        };
         self.map.units[unit as usize].modules.push(module);
         if let Some(scope) = items.scopes.first() {
             let it = &mut self.map.modules[module as usize];
@@ -298,29 +369,55 @@ impl Builder<'_> {
         let module = Module {
             parent: Some(parent),
             name: scope.name,
-            block: scope.owner.map(|def| DefId { krate, unit, def: def.0 }),
+            block: scope.owner.map(|def| DefId {
+                krate,
+                unit,
+                def: def.0,
+            }),
             macro_use: scope.macro_use,
             cfg: mix(around.cfg, scope.cfg),
-            cfg_atoms: around.cfg_atoms.iter().chain(&scope.cfg_atoms).copied().collect(),
+            cfg_atoms: around
+                .cfg_atoms
+                .iter()
+                .chain(&scope.cfg_atoms)
+                .copied()
+                .collect(),
             test: around.test || scope.test,
             ..Module::default()
         };
         self.map.modules.push(module);
         if let Some(name) = scope.name {
-            self.declare(parent, name, Entry::Mod { module: number, cfg: scope.cfg });
+            self.declare(
+                parent,
+                name,
+                Entry::Mod {
+                    module: number,
+                    cfg: scope.cfg,
+                },
+            );
         }
         if scope.macro_use {
-            self.map.modules[parent as usize].macro_use_children.push(number);
+            self.map.modules[parent as usize]
+                .macro_use_children
+                .push(number);
         }
         number
     }
 
     fn declare(&mut self, module: u32, name: Name, entry: Entry) {
-        self.map.modules[module as usize].names.entry(name).or_default().push(entry);
+        self.map.modules[module as usize]
+            .names
+            .entry(name)
+            .or_default()
+            .push(entry);
     }
 
     fn add_def(&mut self, unit: u32, idx: DefIdx, def: &Def) {
-        let id = DefId { krate: self.map.krate, unit, def: idx.0 };
+        let id = DefId {
+            krate: self.map.krate,
+            unit,
+            def: idx.0,
+        };
         let module = self.map.units[unit as usize].modules[def.scope.0 as usize];
         if let DefData::ProcMacro(it) = &def.data
             && self.map.kind == CrateKind::ProcMacro
@@ -334,14 +431,21 @@ impl Builder<'_> {
         match def.kind {
             DefKind::MacroSite => self.map.modules[module as usize].sites.push(id),
             DefKind::Macro => {
-                self.map.modules[module as usize].macros.entry(def.name).or_default().push(id);
+                self.map.modules[module as usize]
+                    .macros
+                    .entry(def.name)
+                    .or_default()
+                    .push(id);
                 if def.flags.exported {
                     self.declare(0, def.name, Entry::Def(id));
                 }
                 if let DefData::Macro(it) = &def.data
                     && let Some(expansion) = it.expansion
                 {
-                    self.expandable.entry(def.name).or_default().push((unit, expansion));
+                    self.expandable
+                        .entry(def.name)
+                        .or_default()
+                        .push((unit, expansion));
                 }
             }
             DefKind::Impl | DefKind::Other => {}
@@ -358,7 +462,9 @@ impl Builder<'_> {
             ImportKind::Named(name) | ImportKind::TypeOnly(name) if name == known::UNDERSCORE => {
                 self.map.modules[module as usize].unnamed.push(id);
             }
-            ImportKind::Named(name) | ImportKind::TypeOnly(name) => self.declare(module, name, Entry::Import(id)),
+            ImportKind::Named(name) | ImportKind::TypeOnly(name) => {
+                self.declare(module, name, Entry::Import(id))
+            }
             ImportKind::ExternCrate { name, macro_use } => {
                 self.declare(module, name, Entry::Import(id));
                 if macro_use {
@@ -369,11 +475,24 @@ impl Builder<'_> {
     }
 
     /// `mod x;`: every file that one of its `cfg` variants may mean.
-    fn add_mod(&mut self, unit: u32, decl: &ModDecl, dirs: &Dirs, ancestors: &mut Vec<Utf8PathBuf>) {
+    fn add_mod(
+        &mut self,
+        unit: u32,
+        decl: &ModDecl,
+        dirs: &Dirs,
+        ancestors: &mut Vec<Utf8PathBuf>,
+    ) {
         let around = &dirs.scopes[decl.scope.0 as usize];
-        let from = if decl.scope.0 == 0 { &dirs.file } else { around };
-        let mut places: Vec<(Utf8PathBuf, bool)> =
-            decl.paths.iter().map(|path| (clean(&from.join(path.as_str())), true)).collect();
+        let from = if decl.scope.0 == 0 {
+            &dirs.file
+        } else {
+            around
+        };
+        let mut places: Vec<(Utf8PathBuf, bool)> = decl
+            .paths
+            .iter()
+            .map(|path| (clean(&from.join(path.as_str())), true))
+            .collect();
         if !decl.fixed_path {
             places.push((around.join(format!("{}.rs", decl.name)), false));
             places.push((around.join(decl.name.as_str()).join("mod.rs"), true));
@@ -407,11 +526,20 @@ impl Builder<'_> {
     ) {
         let _ = idx;
         let module = self.map.units[unit as usize].modules[def.scope.0 as usize];
-        if let Some(path) = site.include.as_deref().and_then(|parts| self.include_path(parts, dirs)) {
+        if let Some(path) = site
+            .include
+            .as_deref()
+            .and_then(|parts| self.include_path(parts, dirs))
+        {
             self.load_file(&path, module, true, ancestors);
         }
         if let (true, Some(&name)) = (site.bare, site.path.last()) {
-            self.bare_sites.push(BareSite { name, unit, module, done: 0 });
+            self.bare_sites.push(BareSite {
+                name,
+                unit,
+                module,
+                done: 0,
+            });
         }
     }
 
@@ -434,7 +562,11 @@ impl Builder<'_> {
             loop {
                 let site = &self.bare_sites[at];
                 let (unit, module, name, done) = (site.unit, site.module, site.name, site.done);
-                let Some(&(from, expansion)) = self.expandable.get(&name).and_then(|all| all.get(done)) else { break };
+                let Some(&(from, expansion)) =
+                    self.expandable.get(&name).and_then(|all| all.get(done))
+                else {
+                    break;
+                };
                 self.bare_sites[at].done += 1;
                 self.expand(unit, module, from, expansion, dirs, ancestors);
             }
@@ -459,7 +591,12 @@ impl Builder<'_> {
             file: source.file,
             modules: Vec::with_capacity(items.scopes.len()),
             items,
-            expansion: source.expansion.iter().copied().chain([expansion]).collect(),
+            expansion: source
+                .expansion
+                .iter()
+                .copied()
+                .chain([expansion])
+                .collect(),
             path: source.path,
             absent: Vec::new(),
         };
@@ -477,7 +614,13 @@ impl Builder<'_> {
 }
 
 fn relative(root: &Utf8Path, path: &Utf8Path) -> Name {
-    Name::new(&path.strip_prefix(root).unwrap_or(path).as_str().replace('\\', "/"))
+    Name::new(
+        &path
+            .strip_prefix(root)
+            .unwrap_or(path)
+            .as_str()
+            .replace('\\', "/"),
+    )
 }
 
 /// Removes `.` and `..` by text, so that one file has one path.
@@ -498,6 +641,10 @@ fn clean(path: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// Order matters: conditions nest.
-pub fn mix(outer: u64, inner: u64) -> u64 {
-    if inner == 0 { outer } else { outer.rotate_left(17) ^ inner.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+fn mix(outer: u64, inner: u64) -> u64 {
+    if inner == 0 {
+        outer
+    } else {
+        outer.rotate_left(17) ^ inner.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     db::{Db, Workspace, facts},
     project::CrateId,
-    syntax::{Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, Operators, known},
+    syntax::{
+        Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, Operators,
+        known,
+    },
 };
 
 /// All crates' declarations, and the look-ups made in them.
@@ -33,7 +36,9 @@ pub fn tables(db: &dyn Db, workspace: Workspace) -> Arc<Index> {
 
 /// The facts of a unit: of its file, or of an expansion in it.
 pub fn unit_facts<'f>(facts: &'f FileFacts, expansion: &[u32]) -> &'f FileFacts {
-    expansion.iter().fold(facts, |facts, &at| &facts.expansions[at as usize])
+    expansion
+        .iter()
+        .fold(facts, |facts, &at| &facts.expansions[at as usize])
 }
 
 /// The resolved mentions of one unit, by definition.
@@ -76,18 +81,39 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
     let it = &map.units[unit as usize];
     let facts = facts(db, it.file);
     let facts = unit_facts(&facts, &it.expansion);
-    let defs: Vec<Box<[Use]>> = it.items.def_ids().map(|idx| {
-        let id = DefId { krate, unit, def: idx.0 };
-        let Some(body) = facts.bodies.get(idx.0 as usize) else { return Box::default() };
-        let context = Context::new(&world, id, it.items.def(idx));
-        body.mentions.iter().map(|mention| context.resolve(body, mention)).collect()
-    }).collect();
+    let defs: Vec<Box<[Use]>> = it
+        .items
+        .def_ids()
+        .map(|idx| {
+            let id = DefId {
+                krate,
+                unit,
+                def: idx.0,
+            };
+            let Some(body) = facts.bodies.get(idx.0 as usize) else {
+                return Box::default();
+            };
+            let context = Context::new(&world, id, it.items.def(idx));
+            body.mentions
+                .iter()
+                .map(|mention| context.resolve(body, mention))
+                .collect()
+        })
+        .collect();
     let operators = facts.bodies.iter().enumerate().map(|(at, body)| {
         let is_impl = it.items.defs[at].kind == DefKind::Impl;
-        let named = defs.get(at).into_iter().flatten().filter(|_| !is_impl).map(named_operator);
+        let named = defs
+            .get(at)
+            .into_iter()
+            .flatten()
+            .filter(|_| !is_impl)
+            .map(named_operator);
         named.fold(body.effects.operators, Operators::and)
     });
-    Arc::new(Graph { operators: operators.collect(), defs })
+    Arc::new(Graph {
+        operators: operators.collect(),
+        defs,
+    })
 }
 
 /// The operator trait that a mention names, or whose method it calls. The header of an impl names its own trait, which
@@ -98,12 +124,19 @@ fn named_operator(it: &Use) -> Operators {
         _ if it.path.len() > 1 => it.path.last(),
         _ => None,
     };
-    let named = method.map_or(Operators::default(), |name| Operators::of_method(name.as_str()));
-    let Meaning::Path(resolution) = &it.meaning else { return named };
-    resolution.targets.iter().fold(named, |all, target| match target.res {
-        Res::External(path) => all.and(Operators::of_trait(path.as_str())),
-        _ => all,
-    })
+    let named = method.map_or(Operators::default(), |name| {
+        Operators::of_method(name.as_str())
+    });
+    let Meaning::Path(resolution) = &it.meaning else {
+        return named;
+    };
+    resolution
+        .targets
+        .iter()
+        .fold(named, |all, target| match target.res {
+            Res::External(path) => all.and(Operators::of_trait(path.as_str())),
+            _ => all,
+        })
 }
 
 /// What surrounds a definition's mentions.
@@ -116,24 +149,44 @@ struct Context<'w> {
 
 impl<'w> Context<'w> {
     fn new(world: &'w World, id: DefId, def: &'w Def) -> Context<'w> {
-        let parent = def.parent.map(|parent| DefId { def: parent.0, ..id });
+        let parent = def.parent.map(|parent| DefId {
+            def: parent.0,
+            ..id
+        });
         let parent = parent.and_then(|parent| Some((parent, world.def(parent)?)));
-        Context { world, id, def, parent }
+        Context {
+            world,
+            id,
+            def,
+            parent,
+        }
     }
 
     fn resolve(&self, body: &DefBody, mention: &Mention) -> Use {
         let path = body.path(mention);
         let module = match self.world.map(self.id.krate) {
             Some(map) => map.module_of(self.id.unit, mention.scope),
-            None => ModId { krate: self.id.krate, module: 0 },
+            None => ModId {
+                krate: self.id.krate,
+                module: 0,
+            },
         };
         let meaning = self.meaning(mention.kind, module, path);
-        Use { kind: mention.kind, header: mention.header, module, path: path.into(), meaning }
+        Use {
+            kind: mention.kind,
+            header: mention.header,
+            module,
+            path: path.into(),
+            meaning,
+        }
     }
 
     fn meaning(&self, kind: MentionKind, module: ModId, path: &[Name]) -> Meaning {
         match kind {
-            MentionKind::Method | MentionKind::TokenArg | MentionKind::Quoted | MentionKind::QuotedMethod => {
+            MentionKind::Method
+            | MentionKind::TokenArg
+            | MentionKind::Quoted
+            | MentionKind::QuotedMethod => {
                 return Meaning::Name;
             }
             MentionKind::Macro | MentionKind::Derive | MentionKind::Attribute => {
@@ -144,27 +197,40 @@ impl<'w> Context<'w> {
         match path[0] {
             known::SELF_TYPE => self.self_type(path),
             known::ANY_TYPE | known::WILDCARD => Meaning::Open { projection: true },
-            head if self.is_param(head) => Meaning::Open { projection: path.len() > 2 },
+            head if self.is_param(head) => Meaning::Open {
+                projection: path.len() > 2,
+            },
             _ => Meaning::Path(self.world_path(kind, module, path)),
         }
     }
 
     fn is_param(&self, name: Name) -> bool {
-        self.def.generics.contains(&name) || self.parent.is_some_and(|(_, parent)| parent.generics.contains(&name))
+        self.def.generics.contains(&name)
+            || self
+                .parent
+                .is_some_and(|(_, parent)| parent.generics.contains(&name))
     }
 
     fn self_type(&self, path: &[Name]) -> Meaning {
-        let open = Meaning::Open { projection: path.len() > 2 };
+        let open = Meaning::Open {
+            projection: path.len() > 2,
+        };
         let (holder, def) = self.parent.unwrap_or((self.id, self.def));
         match &def.data {
             DefData::Impl(header) => {
-                let Some(module) = self.world.module_of(holder) else { return open };
+                let Some(module) = self.world.module_of(holder) else {
+                    return open;
+                };
                 let heads = match &header.head {
                     Head::Path(head) if def.generics.contains(&head[0]) => return open,
                     Head::Path(head) => index::types(self.world, module, head),
                     _ => return open,
                 };
-                if heads.is_empty() { open } else { Meaning::SelfType(heads) }
+                if heads.is_empty() {
+                    open
+                } else {
+                    Meaning::SelfType(heads)
+                }
             }
             _ => match def.kind {
                 DefKind::Struct | DefKind::Enum | DefKind::Union => Meaning::SelfType(vec![holder]),
@@ -182,12 +248,23 @@ impl<'w> Context<'w> {
             MentionKind::Pattern => &[Ns::Value, Ns::Type],
             _ => &[Ns::Value, Ns::Type, Ns::Macro],
         };
-        let every = matches!(kind, MentionKind::Token | MentionKind::WeakToken | MentionKind::AttributePath | MentionKind::Pattern);
-        let mut best = Resolution { unresolved: Some(0), ..Resolution::default() };
+        let every = matches!(
+            kind,
+            MentionKind::Token
+                | MentionKind::WeakToken
+                | MentionKind::AttributePath
+                | MentionKind::Pattern
+        );
+        let mut best = Resolution {
+            unresolved: Some(0),
+            ..Resolution::default()
+        };
         for &ns in spaces {
             let found = match kind {
                 MentionKind::WeakToken => self.world.resolve_written(module, path, ns),
-                MentionKind::Pattern if path.len() == 1 => self.world.resolve_written(module, path, ns),
+                MentionKind::Pattern if path.len() == 1 => {
+                    self.world.resolve_written(module, path, ns)
+                }
                 _ => self.world.resolve(module, path, ns),
             };
             merge(&mut best, found);
@@ -207,7 +284,10 @@ impl<'w> Context<'w> {
     /// What a bare identifier in a pattern can be besides a new name.
     fn can_match(&self, target: &Target) -> bool {
         match target.res {
-            Res::Def(id) => self.world.def(id).is_some_and(|def| !matches!(def.kind, DefKind::Fn | DefKind::Trait)),
+            Res::Def(id) => self
+                .world
+                .def(id)
+                .is_some_and(|def| !matches!(def.kind, DefKind::Fn | DefKind::Trait)),
             Res::External(_) => true,
             Res::Mod(_) => false,
         }

@@ -85,11 +85,17 @@ impl Index {
     }
 
     pub fn items_of(&self, parent: DefId) -> &[DefId] {
-        self.children.get(&parent).map_or(&[], |items| items.as_slice())
+        self.children
+            .get(&parent)
+            .map_or(&[], |items| items.as_slice())
     }
 
     pub fn impls_of_head(&self, head: DefId) -> impl Iterator<Item = &ImplEntry> {
-        self.by_head.get(&head).into_iter().flatten().map(|&idx| &self.impls[idx as usize])
+        self.by_head
+            .get(&head)
+            .into_iter()
+            .flatten()
+            .map(|&idx| &self.impls[idx as usize])
     }
 
     /// The trait and everything it requires.
@@ -109,24 +115,38 @@ impl Index {
 
     fn add(&mut self, world: &World, id: DefId, def: &Def) {
         if let Some(parent) = def.parent {
-            let parent = DefId { def: parent.0, ..id };
+            let parent = DefId {
+                def: parent.0,
+                ..id
+            };
             self.children.entry(parent).or_default().push(id);
-            let in_trait = world.def(parent).is_some_and(|it| it.kind == DefKind::Trait);
+            let in_trait = world
+                .def(parent)
+                .is_some_and(|it| it.kind == DefKind::Trait);
             if in_trait {
                 self.traits_with.entry(def.name).or_default().push(parent);
             }
-        } else if !matches!(def.kind, DefKind::Impl | DefKind::MacroSite | DefKind::Other) {
+        } else if !matches!(
+            def.kind,
+            DefKind::Impl | DefKind::MacroSite | DefKind::Other
+        ) {
             self.by_name.entry(def.name).or_default().push(id);
         }
         if def.flags.lang {
             self.lang.push(id);
         }
-        let Some(module) = world.module_of(id) else { return };
+        let Some(module) = world.module_of(id) else {
+            return;
+        };
         match &def.data {
-            DefData::Linked(name) if !def.flags.foreign => self.linked.entry(*name).or_default().push(id),
+            DefData::Linked(name) if !def.flags.foreign => {
+                self.linked.entry(*name).or_default().push(id)
+            }
             DefData::Impl(header) => self.add_impl(world, id, def, module, header),
             DefData::Trait(bounds) => {
-                let all = bounds.iter().flat_map(|path| analyzed(world, module, path, DefKind::Trait));
+                let all = bounds
+                    .iter()
+                    .flat_map(|path| analyzed(world, module, path, DefKind::Trait));
                 self.supertraits.insert(id, all.collect());
             }
             DefData::Site(_) => self.add_site(world, id, module),
@@ -134,7 +154,14 @@ impl Index {
         }
     }
 
-    fn add_impl(&mut self, world: &World, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
+    fn add_impl(
+        &mut self,
+        world: &World,
+        id: DefId,
+        def: &Def,
+        module: ModId,
+        header: &ImplHeader,
+    ) {
         let number = self.impls.len() as u32;
         let trait_ = match &header.trait_ {
             None => TraitRef::Inherent,
@@ -171,13 +198,29 @@ impl Index {
         }
         self.impl_of.insert(id, number);
         let partial = header.partial || def.cfg != 0;
-        let operator = header.trait_.as_ref().map_or(Operators::default(), |path| operator_of(world, module, path));
-        self.impls.push(ImplEntry { id, trait_, heads, open_head, blanket, deciding, operator, same_operands: !header.trait_args, partial });
+        let operator = header.trait_.as_ref().map_or(Operators::default(), |path| {
+            operator_of(world, module, path)
+        });
+        self.impls.push(ImplEntry {
+            id,
+            trait_,
+            heads,
+            open_head,
+            blanket,
+            deciding,
+            operator,
+            same_operands: !header.trait_args,
+            partial,
+        });
     }
 
     /// Once all impls are known.
     fn add_inherent(&mut self, world: &World) {
-        for it in self.impls.iter().filter(|it| it.trait_ == TraitRef::Inherent) {
+        for it in self
+            .impls
+            .iter()
+            .filter(|it| it.trait_ == TraitRef::Inherent)
+        {
             for &item in self.children.get(&it.id).into_iter().flatten() {
                 let Some(def) = world.def(item) else { continue };
                 let list = self.inherent.entry(def.name).or_default();
@@ -191,16 +234,22 @@ impl Index {
 
     /// A site that may hold impls is found by every type and trait that its headers or arguments name.
     fn add_site(&mut self, world: &World, id: DefId, module: ModId) {
-        let Some(DefData::Site(facts)) = world.def(id).map(|def| &def.data) else { return };
+        let Some(DefData::Site(facts)) = world.def(id).map(|def| &def.data) else {
+            return;
+        };
         let provides = world.provides(id);
-        let macros: Vec<(DefId, &Def)> =
-            provides.macros.iter().filter_map(|&mac| Some((mac, world.def(mac)?))).collect();
+        let macros: Vec<(DefId, &Def)> = provides
+            .macros
+            .iter()
+            .filter_map(|&mac| Some((mac, world.def(mac)?)))
+            .collect();
         let tokens = |def: &Def| match &def.data {
             DefData::Macro(mac) => mac.tokens.clone(),
             _ => Default::default(),
         };
         let unknown = macros.is_empty();
-        let has_impl = unknown || facts.tokens.has_impl || macros.iter().any(|(_, def)| tokens(def).has_impl);
+        let has_impl =
+            unknown || facts.tokens.has_impl || macros.iter().any(|(_, def)| tokens(def).has_impl);
         if !has_impl {
             return;
         }
@@ -226,14 +275,21 @@ impl Index {
 /// R7 where the head decides nothing: the types in the self type do, else those in the header, else, for an un-analyzed
 /// trait, the traits in the header.
 fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef) -> Vec<DefId> {
-    let all = |paths: &[Path]| -> Vec<DefId> { paths.iter().flat_map(|path| types(world, module, path)).collect() };
+    let all = |paths: &[Path]| -> Vec<DefId> {
+        paths
+            .iter()
+            .flat_map(|path| types(world, module, path))
+            .collect()
+    };
     let mut out = all(&header.self_types);
     if out.is_empty() {
         out = all(&header.header_types);
     }
     if out.is_empty() && *trait_ == TraitRef::External {
         let paths = header.self_types.iter().chain(&header.header_types);
-        out = paths.flat_map(|path| analyzed(world, module, path, DefKind::Trait)).collect();
+        out = paths
+            .flat_map(|path| analyzed(world, module, path, DefKind::Trait))
+            .collect();
     }
     out.sort();
     out.dedup();
@@ -282,7 +338,11 @@ fn push_types(world: &World, module: ModId, path: &[Name], out: &mut Vec<DefId>,
         let Res::Def(id) = target.res else { continue };
         let Some(def) = world.def(id) else { continue };
         match (&def.kind, &def.data) {
-            (DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::MacroSite, _) if !out.contains(&id) => out.push(id),
+            (DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::MacroSite, _)
+                if !out.contains(&id) =>
+            {
+                out.push(id)
+            }
             (DefKind::TypeAlias, DefData::Alias(Head::Path(inner))) => {
                 if let Some(home) = world.module_of(id) {
                     push_types(world, home, inner, out, depth + 1);
@@ -302,7 +362,10 @@ fn trait_targets(world: &World, module: ModId, path: &[Name]) -> Vec<DefId> {
 
 fn analyzed(world: &World, module: ModId, path: &[Name], kind: DefKind) -> Vec<DefId> {
     let resolution = world.resolve(module, path, Ns::Type);
-    let targets = resolution.targets.into_iter().filter(|_| resolution.unresolved.is_none());
+    let targets = resolution
+        .targets
+        .into_iter()
+        .filter(|_| resolution.unresolved.is_none());
     targets
         .filter_map(|target| match target.res {
             Res::Def(id) if world.def(id).is_some_and(|def| def.kind == kind) => Some(id),

@@ -7,7 +7,7 @@ mod index;
 mod prelude;
 mod world;
 
-pub use crate_map::{CrateMap, Entry, Module, Unit, declarations, mix};
+pub use crate_map::{CrateMap, Entry, Module, Unit, declarations};
 pub use graph::{Graph, Meaning, Use, resolver, tables, unit_facts, uses};
 pub use ids::{DefId, ModId, Ns, Res, Target};
 pub use index::{ImplEntry, Index, TraitRef, types};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    crate_map::{CrateMap, Entry, ImportId, mix, namespaces},
+    crate_map::{CrateMap, Entry, ImportId, namespaces},
     ids::{DefId, ModId, Ns, Res, Target},
     prelude,
 };
@@ -26,7 +26,10 @@ pub struct World {
     deps: Vec<FxHashMap<Name, CrateId>>,
     /// Each crate's transitive dependencies and itself.
     cones: Vec<FxHashSet<CrateId>>,
-    names: Mutex<FxHashMap<(ModId, Name, Ns), Arc<[Target]>>>,
+    /// What each module's globs lead to; see [`World::connect`].
+    globs: FxHashMap<ModId, Arc<[Target]>>,
+    names: Mutex<FxHashMap<(Key, Mode), Arc<[Target]>>>,
+    declared: Mutex<FxHashMap<(Key, Mode), Arc<[Target]>>>,
     provided: Mutex<FxHashMap<DefId, Arc<Provides>>>,
     traits: Mutex<FxHashMap<ModId, Arc<[DefId]>>>,
 }
@@ -56,14 +59,46 @@ pub struct Resolution {
     pub unresolved: Option<usize>,
 }
 
+/// What is looked up.
+type Key = (ModId, Name, Ns);
+
 /// A look-up in progress.
+///
+/// Imports can go in circles. A key met again while it is being looked up is answered with what the round before found
+/// (at first: what the scope declares itself), and rounds repeat until nothing changes: the least fixed point, as rustc
+/// computes it.
 #[derive(Default)]
 struct Trail {
-    stack: Vec<(ModId, Name, Ns)>,
-    /// A cycle was cut, so the answer may be incomplete and is not kept.
+    stack: Vec<Key>,
+    /// A cycle was met in this round.
     cut: bool,
-    /// Only what is written counts, not what macros and build scripts may add.
-    written: bool,
+    /// Answers of this round and of the one before.
+    round: FxHashMap<Key, Arc<[Target]>>,
+    before: FxHashMap<Key, Arc<[Target]>>,
+    mode: Mode,
+    /// Answers depend on globs that are still being resolved, so none is kept.
+    draft: bool,
+}
+
+/// What counts as a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Mode {
+    /// Everything.
+    #[default]
+    Full,
+    /// Not what proc macros and build scripts may add under any name.
+    Written,
+    /// Nothing that a macro call provides: for finding out what it provides.
+    Declared,
+}
+
+impl Trail {
+    fn of(mode: Mode) -> Trail {
+        Trail {
+            mode,
+            ..Trail::default()
+        }
+    }
 }
 
 impl World {
@@ -71,18 +106,85 @@ impl World {
         let deps = project
             .crates
             .iter()
-            .map(|krate| krate.deps.iter().map(|dep| (Name::new(&dep.name), dep.krate)).collect())
+            .map(|krate| {
+                krate
+                    .deps
+                    .iter()
+                    .map(|dep| (Name::new(&dep.name), dep.krate))
+                    .collect()
+            })
             .collect();
-        let cones = project.crate_ids().map(|krate| cone(&project, krate)).collect();
-        World {
+        let cones = project
+            .crate_ids()
+            .map(|krate| cone(&project, krate))
+            .collect();
+        let mut world = World {
             project,
             maps,
             deps,
             cones,
+            globs: FxHashMap::default(),
             names: Mutex::default(),
+            declared: Mutex::default(),
             provided: Mutex::default(),
             traits: Mutex::default(),
+        };
+        world.connect();
+        world
+    }
+
+    /// Resolves every glob, dependencies first. A glob's own path may lead through other globs of its crate, so rounds
+    /// repeat until nothing changes.
+    fn connect(&mut self) {
+        for krate in self.dependencies_first() {
+            let Some(map) = self.map(krate).cloned() else {
+                continue;
+            };
+            let with_globs: Vec<u32> = (0..map.modules.len() as u32)
+                .filter(|&at| !map.modules[at as usize].globs.is_empty())
+                .collect();
+            // Sites come last: what they provide is found by names that must already resolve.
+            let mut mode = Mode::Declared;
+            for _ in 0..16 {
+                let mut changed = false;
+                for &module in &with_globs {
+                    let id = ModId { krate, module };
+                    let targets: Arc<[Target]> = self.glob_targets(&map, id, mode).into();
+                    changed |= self.globs.get(&id) != Some(&targets);
+                    self.globs.insert(id, targets);
+                }
+                match (changed, mode) {
+                    (true, _) => {}
+                    (false, Mode::Declared) => mode = Mode::Written,
+                    (false, _) => break,
+                }
+            }
+            lock(&self.provided).clear();
         }
+    }
+
+    fn dependencies_first(&self) -> Vec<CrateId> {
+        let mut all: Vec<CrateId> = self.crates().map(|map| map.krate).collect();
+        all.sort_by_key(|krate| (self.cones[krate.0 as usize].len(), *krate));
+        all
+    }
+
+    fn glob_targets(&self, map: &CrateMap, id: ModId, mode: Mode) -> Vec<Target> {
+        let mut out = Vec::new();
+        for &glob in &map.modules[id.module as usize].globs {
+            let mut trail = Trail {
+                draft: true,
+                ..Trail::of(mode)
+            };
+            let condition = conditions(map.import(glob).cfg);
+            let targets = self.import_targets(map, glob, Ns::Type, &mut trail);
+            out.extend(targets.into_iter().map(|it| Target {
+                res: it.res,
+                cfg: it.cfg | condition,
+            }));
+        }
+        dedup(&mut out);
+        out
     }
 
     /// The crates in play, in order.
@@ -128,13 +230,16 @@ impl World {
 
     /// The same, without what proc macros and build scripts may have brought in under that name.
     pub fn resolve_written(&self, from: ModId, path: &[Name], ns: Ns) -> Resolution {
-        self.resolve_in(from, path, ns, &mut Trail { written: true, ..Trail::default() })
+        self.resolve_in(from, path, ns, &mut Trail::of(Mode::Written))
     }
 
     fn resolve_in(&self, from: ModId, path: &[Name], ns: Ns, trail: &mut Trail) -> Resolution {
         let (mut targets, mut at) = self.head(from, path, ns, trail);
         if targets.is_empty() {
-            return Resolution { unresolved: Some(at), ..Resolution::default() };
+            return Resolution {
+                unresolved: Some(at),
+                ..Resolution::default()
+            };
         }
         while at < path.len() {
             let last = at + 1 == path.len();
@@ -147,21 +252,36 @@ impl World {
             if !assoc.is_empty() {
                 // Next to `cfg` variants that are modules, those that are types win: both are kept.
                 assoc.extend(next.iter().filter(|_| last).copied());
-                return Resolution { targets: assoc, assoc_from: Some(at), unresolved: None };
+                return Resolution {
+                    targets: assoc,
+                    assoc_from: Some(at),
+                    unresolved: None,
+                };
             }
             if next.is_empty() {
-                return Resolution { targets, assoc_from: None, unresolved: Some(at) };
+                return Resolution {
+                    targets,
+                    assoc_from: None,
+                    unresolved: Some(at),
+                };
             }
             dedup(&mut next);
             targets = next;
             at += 1;
         }
-        Resolution { targets, assoc_from: None, unresolved: None }
+        Resolution {
+            targets,
+            assoc_from: None,
+            unresolved: None,
+        }
     }
 
     /// The targets of the path's head, and the position after it.
     fn head(&self, from: ModId, path: &[Name], ns: Ns, trail: &mut Trail) -> (Vec<Target>, usize) {
-        let root = ModId { krate: from.krate, module: 0 };
+        let root = ModId {
+            krate: from.krate,
+            module: 0,
+        };
         let head_ns = if path.len() == 1 { ns } else { Ns::Type };
         match path[0] {
             known::CRATE | known::DOLLAR_CRATE => (vec![plain(Res::Mod(root))], 1),
@@ -170,17 +290,29 @@ impl World {
                 let mut module = self.normal_module(from);
                 let mut at = 0;
                 while path.get(at) == Some(&known::SUPER) {
-                    let Some(parent) = self.parent(module) else { return (Vec::new(), at) };
+                    let Some(parent) = self.parent(module) else {
+                        return (Vec::new(), at);
+                    };
                     module = self.normal_module(parent);
                     at += 1;
                 }
                 (vec![plain(Res::Mod(module))], at)
             }
             known::ROOT => {
-                let Some(&name) = path.get(1) else { return (Vec::new(), 0) };
+                let Some(&name) = path.get(1) else {
+                    return (Vec::new(), 0);
+                };
                 let mut found = self.extern_crate(from.krate, name);
                 if found.is_empty() || self.edition(from.krate) == Edition::E2015 {
-                    found.extend(self.lookup(root, name, if path.len() == 2 { ns } else { Ns::Type }, trail).iter());
+                    found.extend(
+                        self.lookup(
+                            root,
+                            name,
+                            if path.len() == 2 { ns } else { Ns::Type },
+                            trail,
+                        )
+                        .iter(),
+                    );
                 }
                 (found, 2)
             }
@@ -197,18 +329,25 @@ impl World {
         assoc: &mut Vec<Target>,
         trail: &mut Trail,
     ) {
-        let through = |it: &Target| Target { res: it.res, cfg: mix(target.cfg, it.cfg) };
+        let through = |it: &Target| Target {
+            res: it.res,
+            cfg: target.cfg | it.cfg,
+        };
         match target.res {
             Res::Mod(module) if name == known::SELF => next.push(plain(Res::Mod(module))),
             Res::Mod(module) => {
                 let found = self.lookup(module, name, ns, trail);
                 next.extend(found.iter().map(through));
-                if found.is_empty() && !trail.written {
+                if found.is_empty() && trail.mode == Mode::Full {
                     next.extend(self.generated_in(module, &mut Vec::new()));
                 }
             }
+            Res::External(_) if is_guess(target) => next.push(*target),
             Res::External(path) => {
-                next.push(Target { res: Res::External(Name::new(&format!("{path}::{name}"))), cfg: target.cfg });
+                next.push(Target {
+                    res: Res::External(Name::new(&format!("{path}::{name}"))),
+                    cfg: target.cfg,
+                });
             }
             Res::Def(id) => match self.def(id).map(|def| &def.data) {
                 Some(DefData::Enum(variants)) if variants.contains(&name) => next.push(*target),
@@ -226,8 +365,13 @@ impl World {
             if self.is_settled(&found) {
                 break;
             }
-            match self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
-                Some(it) if it.block.is_some() && it.parent.is_some() => module.module = it.parent.unwrap_or(0),
+            match self
+                .map(module.krate)
+                .map(|map| &map.modules[module.module as usize])
+            {
+                Some(it) if it.block.is_some() && it.parent.is_some() => {
+                    module.module = it.parent.unwrap_or(0)
+                }
                 _ => break,
             }
         }
@@ -241,9 +385,11 @@ impl World {
             self.macro_use_crates(from.krate, name, trail, &mut found);
         }
         if !self.is_settled(&found) && prelude::has(name.as_str(), ns) {
-            found.push(plain(Res::External(Name::new(&format!("std::prelude::{name}")))));
+            found.push(plain(Res::External(Name::new(&format!(
+                "std::prelude::{name}"
+            )))));
         }
-        if found.is_empty() && !trail.written {
+        if found.is_empty() && trail.mode == Mode::Full {
             found.extend(self.generated(from));
         }
         dedup(&mut found);
@@ -257,7 +403,10 @@ impl World {
 
     fn parent(&self, id: ModId) -> Option<ModId> {
         let parent = self.map(id.krate)?.modules[id.module as usize].parent?;
-        Some(ModId { krate: id.krate, module: parent })
+        Some(ModId {
+            krate: id.krate,
+            module: parent,
+        })
     }
 
     fn edition(&self, krate: CrateId) -> Edition {
@@ -267,19 +416,28 @@ impl World {
     /// A crate by the name that `krate` knows it under.
     fn extern_crate(&self, krate: CrateId, name: Name) -> Vec<Target> {
         if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
-            return vec![plain(Res::Mod(ModId { krate: dep, module: 0 }))];
+            return vec![plain(Res::Mod(ModId {
+                krate: dep,
+                module: 0,
+            }))];
         }
         if prelude::SYSROOT.contains(&name.as_str()) {
             return vec![plain(Res::External(name))];
         }
         // `extern crate x as y;` in the root adds `y` for the whole crate.
-        let Some(map) = self.map(krate) else { return Vec::new() };
+        let Some(map) = self.map(krate) else {
+            return Vec::new();
+        };
         let entries = map.modules[0].names.get(&name).into_iter().flatten();
         let imports = entries.filter_map(|entry| match entry {
-            Entry::Import(id) if matches!(map.import(*id).kind, ImportKind::ExternCrate { .. }) => Some(map.import(*id)),
+            Entry::Import(id) if matches!(map.import(*id).kind, ImportKind::ExternCrate { .. }) => {
+                Some(map.import(*id))
+            }
             _ => None,
         });
-        imports.flat_map(|import| self.crate_named(krate, import.path[0])).collect()
+        imports
+            .flat_map(|import| self.crate_named(krate, import.path[0]))
+            .collect()
     }
 
     /// The crate that `extern crate name` means.
@@ -288,98 +446,285 @@ impl World {
             return Some(plain(Res::Mod(ModId { krate, module: 0 })));
         }
         if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
-            return Some(plain(Res::Mod(ModId { krate: dep, module: 0 })));
+            return Some(plain(Res::Mod(ModId {
+                krate: dep,
+                module: 0,
+            })));
         }
-        prelude::SYSROOT.contains(&name.as_str()).then(|| plain(Res::External(name)))
+        prelude::SYSROOT
+            .contains(&name.as_str())
+            .then(|| plain(Res::External(name)))
     }
 
     /// What `name` is inside `module`, not looking outwards.
     fn lookup(&self, module: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Arc<[Target]> {
+        let key = ((module, name, ns), trail.mode);
+        if let Some(found) = lock(&self.names).get(&key).filter(|_| !trail.draft) {
+            return found.clone();
+        }
+        let found: Arc<[Target]> = self.lookup_uncached(module, name, ns, trail).into();
+        // Inside a circle of imports the answer may be incomplete.
+        if trail.stack.is_empty() && !trail.draft {
+            lock(&self.names).insert(key, found.clone());
+        }
+        found
+    }
+
+    /// The module's own declarations; else, breadth first, those of what it globs.
+    fn lookup_uncached(&self, id: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Vec<Target> {
+        let mut found = self.explicit(id, name, ns, trail).to_vec();
+        if self.is_settled(&found) {
+            return found;
+        }
+        let mut seen: FxHashSet<ModId> = FxHashSet::default();
+        let mut queue = vec![(id, 0)];
+        seen.insert(id);
+        let mut at = 0;
+        while let Some(&(module, condition)) = queue.get(at) {
+            at += 1;
+            if at > 1 {
+                let inner = self.explicit(module, name, ns, trail);
+                found.extend(inner.iter().map(|it| Target {
+                    res: it.res,
+                    cfg: it.cfg | condition,
+                }));
+                if self.is_settled(&inner) {
+                    continue;
+                }
+            }
+            for target in self
+                .globs
+                .get(&module)
+                .into_iter()
+                .flat_map(|all| all.iter())
+            {
+                let cfg = target.cfg | condition;
+                match target.res {
+                    Res::Mod(inner) => {
+                        if seen.insert(inner) {
+                            queue.push((inner, cfg));
+                        }
+                    }
+                    Res::Def(def) => self.glob_into(def, name, cfg, trail, &mut found),
+                    // Any name may come out of there, but a name that is found elsewhere is not from there.
+                    Res::External(path) => {
+                        found.push(Target {
+                            res: Res::External(Name::new(&format!("{path}::{name}"))),
+                            cfg: cfg | GUESS,
+                        });
+                    }
+                }
+            }
+        }
+        dedup(&mut found);
+        let guessed = found.iter().all(is_guess);
+        if trail.mode != Mode::Declared && (guessed || !self.is_settled(&found)) {
+            for (module, condition) in queue {
+                let sites = self
+                    .sites_of(module)
+                    .filter(|&site| self.site_provides(site, name));
+                found.extend(sites.map(|site| Target {
+                    res: Res::Def(site),
+                    cfg: condition,
+                }));
+            }
+            dedup(&mut found);
+        }
+        found
+    }
+
+    /// An enum's variants, or what a macro site that stands for a module may hold.
+    fn glob_into(&self, def: DefId, name: Name, cfg: u64, trail: &Trail, found: &mut Vec<Target>) {
+        let provides = match self.def(def).map(|it| &it.data) {
+            Some(DefData::Enum(variants)) => variants.contains(&name),
+            Some(DefData::Site(_)) => trail.mode != Mode::Declared && self.site_provides(def, name),
+            _ => false,
+        };
+        if provides {
+            found.push(Target {
+                res: Res::Def(def),
+                cfg,
+            });
+        }
+    }
+
+    fn sites_of(&self, id: ModId) -> impl Iterator<Item = DefId> + '_ {
+        let sites = self
+            .map(id.krate)
+            .map_or(&[][..], |map| &map.modules[id.module as usize].sites);
+        sites.iter().copied()
+    }
+
+    /// What the module declares itself, imports by name followed.
+    fn explicit(&self, module: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Arc<[Target]> {
+        let Some(map) = self.map(module.krate) else {
+            return Arc::new([]);
+        };
+        let Some(entries) = map.modules[module.module as usize].names.get(&name) else {
+            return Arc::new([]);
+        };
+        if !entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Import(_)))
+        {
+            return self.own_items(module, name, ns).into();
+        }
         let key = (module, name, ns);
-        if let Some(found) = lock(&self.names).get(&key) {
+        if let Some(found) = lock(&self.declared)
+            .get(&(key, trail.mode))
+            .filter(|_| !trail.draft)
+        {
+            return found.clone();
+        }
+        if let Some(found) = trail.round.get(&key) {
             return found.clone();
         }
         if trail.stack.contains(&key) {
             trail.cut = true;
-            return self.own_items(module, name, ns).into();
+            let before = trail.before.get(&key).cloned();
+            return before.unwrap_or_else(|| self.own_items(module, name, ns).into());
         }
+        if trail.stack.is_empty() {
+            return self.explicit_to_the_end(key, trail);
+        }
+        self.explicit_once(key, trail)
+    }
+
+    fn explicit_once(&self, key: Key, trail: &mut Trail) -> Arc<[Target]> {
+        let (module, name, ns) = key;
         trail.stack.push(key);
-        let outer_cut = std::mem::replace(&mut trail.cut, false);
-        let found: Arc<[Target]> = self.lookup_uncached(module, name, ns, trail).into();
-        trail.stack.pop();
-        if !trail.cut || trail.stack.is_empty() {
-            lock(&self.names).insert(key, found.clone());
+        let mut found = self.own_items(module, name, ns);
+        if let Some(map) = self.map(module.krate) {
+            for entry in map.modules[module.module as usize]
+                .names
+                .get(&name)
+                .into_iter()
+                .flatten()
+            {
+                if let Entry::Import(import) = entry {
+                    self.follow_import(map, *import, ns, trail, &mut found);
+                }
+            }
         }
-        trail.cut |= outer_cut;
+        dedup(&mut found);
+        let found: Arc<[Target]> = found.into();
+        trail.stack.pop();
+        trail.round.insert(key, found.clone());
         found
     }
 
-    fn lookup_uncached(&self, id: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Vec<Target> {
-        let Some(map) = self.map(id.krate) else { return Vec::new() };
-        let module = &map.modules[id.module as usize];
-        let mut found = self.own_items(id, name, ns);
-        for entry in module.names.get(&name).into_iter().flatten() {
-            if let Entry::Import(import) = entry {
-                self.follow_import(map, *import, ns, trail, &mut found);
+    /// Rounds until nothing changes; then every answer on the way is final.
+    fn explicit_to_the_end(&self, key: Key, trail: &mut Trail) -> Arc<[Target]> {
+        trail.before.clear();
+        for _ in 0..64 {
+            trail.cut = false;
+            let found = self.explicit_once(key, trail);
+            let round = std::mem::take(&mut trail.round);
+            let settled = !trail.cut || round == trail.before;
+            if settled {
+                if !trail.draft {
+                    let mode = trail.mode;
+                    lock(&self.declared)
+                        .extend(round.into_iter().map(|(key, found)| ((key, mode), found)));
+                }
+                return found;
             }
+            trail.before = round;
         }
-        if !self.is_settled(&found) {
-            for &glob in &module.globs {
-                self.follow_glob(map, glob, name, ns, trail, &mut found);
-            }
-        }
-        if !self.is_settled(&found) {
-            let sites = module.sites.iter().filter(|&&site| self.site_provides(site, name));
-            found.extend(sites.map(|&site| plain(Res::Def(site))));
-        }
-        dedup(&mut found);
-        found
+        trail
+            .before
+            .get(&key)
+            .cloned()
+            .unwrap_or_else(|| Arc::new([]))
     }
 
     /// What `module` itself declares under `name`.
     fn own_items(&self, id: ModId, name: Name, ns: Ns) -> Vec<Target> {
-        let Some(map) = self.map(id.krate) else { return Vec::new() };
-        let entries = map.modules[id.module as usize].names.get(&name).into_iter().flatten();
+        let Some(map) = self.map(id.krate) else {
+            return Vec::new();
+        };
+        let entries = map.modules[id.module as usize]
+            .names
+            .get(&name)
+            .into_iter()
+            .flatten();
         let own = entries.filter_map(|entry| match *entry {
             Entry::Def(def) => {
                 let it = map.def(def);
                 let here = match &it.data {
-                    DefData::ProcMacro(mac) if mac.exported != it.name && mac.exported == name => ns == Ns::Macro,
+                    DefData::ProcMacro(mac) if mac.exported != it.name && mac.exported == name => {
+                        ns == Ns::Macro
+                    }
                     _ => namespaces(it, map.kind).contains(&ns),
                 };
-                here.then_some(Target { res: Res::Def(def), cfg: it.cfg })
+                here.then_some(Target {
+                    res: Res::Def(def),
+                    cfg: conditions(it.cfg),
+                })
             }
-            Entry::Mod { module, cfg } => {
-                (ns == Ns::Type).then_some(Target { res: Res::Mod(ModId { krate: id.krate, module }), cfg })
-            }
+            Entry::Mod { module, cfg } => (ns == Ns::Type).then_some(Target {
+                res: Res::Mod(ModId {
+                    krate: id.krate,
+                    module,
+                }),
+                cfg: conditions(cfg),
+            }),
             Entry::Import(_) => None,
         });
         own.collect()
     }
 
-    fn follow_import(&self, map: &CrateMap, id: ImportId, ns: Ns, trail: &mut Trail, found: &mut Vec<Target>) {
+    fn follow_import(
+        &self,
+        map: &CrateMap,
+        id: ImportId,
+        ns: Ns,
+        trail: &mut Trail,
+        found: &mut Vec<Target>,
+    ) {
         let import = map.import(id);
         let targets = match import.kind {
             ImportKind::ExternCrate { .. } if ns != Ns::Type => return,
-            ImportKind::ExternCrate { .. } => self.crate_named(map.krate, import.path[0]).into_iter().collect(),
+            ImportKind::ExternCrate { .. } => self
+                .crate_named(map.krate, import.path[0])
+                .into_iter()
+                .collect(),
             ImportKind::TypeOnly(_) if ns != Ns::Type => return,
             _ => self.import_targets(map, id, ns, trail),
         };
-        found.extend(targets.iter().map(|it| Target { res: it.res, cfg: mix(import.cfg, it.cfg) }));
+        found.extend(targets.iter().map(|it| Target {
+            res: it.res,
+            cfg: conditions(import.cfg) | it.cfg,
+        }));
     }
 
-    fn import_targets(&self, map: &CrateMap, id: ImportId, ns: Ns, trail: &mut Trail) -> Vec<Target> {
+    fn import_targets(
+        &self,
+        map: &CrateMap,
+        id: ImportId,
+        ns: Ns,
+        trail: &mut Trail,
+    ) -> Vec<Target> {
         let import = map.import(id);
         let mut from = map.import_module(id);
         // Paths of `use` start at the crate root in 2015.
-        if map.edition == Edition::E2015 && !matches!(import.path[0], known::SELF | known::SUPER | known::CRATE) {
-            from = ModId { krate: map.krate, module: 0 };
+        if map.edition == Edition::E2015
+            && !matches!(import.path[0], known::SELF | known::SUPER | known::CRATE)
+        {
+            from = ModId {
+                krate: map.krate,
+                module: 0,
+            };
         }
         let resolution = self.resolve_in(from, &import.path, ns, trail);
         match (resolution.unresolved, resolution.assoc_from) {
             (None, None) => resolution.targets,
             // Through a macro site, or generated code: the site is all that can be said.
-            _ => resolution.targets.into_iter().filter(|target| self.is_site(target.res)).collect(),
+            _ => resolution
+                .targets
+                .into_iter()
+                .filter(|target| self.is_site(target.res))
+                .collect(),
         }
     }
 
@@ -387,38 +732,20 @@ impl World {
         matches!(res, Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::MacroSite))
     }
 
-    fn follow_glob(&self, map: &CrateMap, id: ImportId, name: Name, ns: Ns, trail: &mut Trail, found: &mut Vec<Target>) {
-        let import = map.import(id);
-        for target in self.import_targets(map, id, Ns::Type, trail) {
-            let cfg = mix(import.cfg, target.cfg);
-            match target.res {
-                Res::Mod(module) => {
-                    let inner = self.lookup(module, name, ns, trail);
-                    found.extend(inner.iter().map(|it| Target { res: it.res, cfg: mix(cfg, it.cfg) }));
-                }
-                Res::Def(def) => {
-                    let variant = matches!(self.def(def).map(|it| &it.data), Some(DefData::Enum(all)) if all.contains(&name));
-                    if variant || (self.is_site(target.res) && self.site_provides(def, name)) {
-                        found.push(Target { res: target.res, cfg });
-                    }
-                }
-                // Any name may come out of there, but a name that is found elsewhere is not from there.
-                Res::External(path) => {
-                    found.push(Target { res: Res::External(Name::new(&format!("{path}::{name}"))), cfg: mix(cfg, GUESS) });
-                }
-            }
-        }
-    }
-
     /// `macro_rules!` by textual scope: declared in an enclosing module or block, or in a `#[macro_use]` module.
     /// Order in the file is not looked at: all of that name are candidates.
     fn textual(&self, from: ModId, name: Name, found: &mut Vec<Target>) {
-        let Some(map) = self.map(from.krate) else { return };
+        let Some(map) = self.map(from.krate) else {
+            return;
+        };
         let mut module = Some(from.module);
         while let Some(number) = module {
             let it = &map.modules[number as usize];
             let own = it.macros.get(&name).into_iter().flatten();
-            found.extend(own.map(|&def| Target { res: Res::Def(def), cfg: map.def(def).cfg }));
+            found.extend(own.map(|&def| Target {
+                res: Res::Def(def),
+                cfg: conditions(map.def(def).cfg),
+            }));
             for &child in &it.macro_use_children {
                 self.textual_inside(map, child, name, found);
             }
@@ -430,16 +757,29 @@ impl World {
     fn textual_inside(&self, map: &CrateMap, module: u32, name: Name, found: &mut Vec<Target>) {
         let it = &map.modules[module as usize];
         let own = it.macros.get(&name).into_iter().flatten();
-        found.extend(own.map(|&def| Target { res: Res::Def(def), cfg: map.def(def).cfg }));
+        found.extend(own.map(|&def| Target {
+            res: Res::Def(def),
+            cfg: conditions(map.def(def).cfg),
+        }));
         for &child in &it.macro_use_children {
             self.textual_inside(map, child, name, found);
         }
     }
 
-    fn macro_use_crates(&self, krate: CrateId, name: Name, trail: &mut Trail, found: &mut Vec<Target>) {
+    fn macro_use_crates(
+        &self,
+        krate: CrateId,
+        name: Name,
+        trail: &mut Trail,
+        found: &mut Vec<Target>,
+    ) {
         let Some(map) = self.map(krate) else { return };
         for &import in &map.modules[0].macro_use_crates {
-            if let Some(Target { res: Res::Mod(root), .. }) = self.crate_named(krate, map.import(import).path[0]) {
+            if let Some(Target {
+                res: Res::Mod(root),
+                ..
+            }) = self.crate_named(krate, map.import(import).path[0])
+            {
                 found.extend(self.lookup(root, name, Ns::Macro, trail).iter());
             }
         }
@@ -449,8 +789,13 @@ impl World {
     fn generated(&self, from: ModId) -> Vec<Target> {
         let mut out = self.generated_in(from, &mut Vec::new());
         let mut module = from;
-        while let Some(it) = self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
-            let Some(parent) = it.parent.filter(|_| it.block.is_some()) else { break };
+        while let Some(it) = self
+            .map(module.krate)
+            .map(|map| &map.modules[module.module as usize])
+        {
+            let Some(parent) = it.parent.filter(|_| it.block.is_some()) else {
+                break;
+            };
             module.module = parent;
             out.extend(self.generated_in(module, &mut Vec::new()));
         }
@@ -460,19 +805,27 @@ impl World {
     /// Sites of `module`, and of what it globs, that hold generated code, and items there with a derive or attribute
     /// macro, which may add items of any name.
     fn generated_in(&self, module: ModId, visiting: &mut Vec<ModId>) -> Vec<Target> {
-        let Some(map) = self.map(module.krate) else { return Vec::new() };
+        let Some(map) = self.map(module.krate) else {
+            return Vec::new();
+        };
         if visiting.contains(&module) {
             return Vec::new();
         }
         visiting.push(module);
         let it = &map.modules[module.module as usize];
         let sites = it.sites.iter().filter(|&&site| self.provides(site).any);
-        let mut out: Vec<Target> = sites.chain(&it.attributed).map(|&id| plain(Res::Def(id))).collect();
-        for &glob in &it.globs {
-            for target in self.import_targets(map, glob, Ns::Type, &mut Trail::default()) {
-                if let Res::Mod(inner) = target.res {
-                    out.extend(self.generated_in(inner, visiting));
-                }
+        let mut out: Vec<Target> = sites
+            .chain(&it.attributed)
+            .map(|&id| plain(Res::Def(id)))
+            .collect();
+        for target in self
+            .globs
+            .get(&module)
+            .into_iter()
+            .flat_map(|all| all.iter())
+        {
+            if let Res::Mod(inner) = target.res {
+                out.extend(self.generated_in(inner, visiting));
             }
         }
         out
@@ -487,8 +840,6 @@ impl World {
         if let Some(known) = lock(&self.provided).get(&site) {
             return known.clone();
         }
-        // Guards against a site whose macro is found through the site itself.
-        lock(&self.provided).insert(site, Arc::default());
         let provides = Arc::new(self.provides_uncached(site));
         lock(&self.provided).insert(site, provides.clone());
         provides
@@ -496,8 +847,12 @@ impl World {
 
     fn provides_uncached(&self, site: DefId) -> Provides {
         let mut out = Provides::default();
-        let Some(DefData::Site(facts)) = self.def(site).map(|def| &def.data) else { return out };
-        let Some(module) = self.module_of(site) else { return out };
+        let Some(DefData::Site(facts)) = self.def(site).map(|def| &def.data) else {
+            return out;
+        };
+        let Some(module) = self.module_of(site) else {
+            return out;
+        };
         out.any = self.is_generated_include(facts) || facts.tokens.glue;
         out.names.extend(&facts.tokens.defines);
         out.traits = facts.tokens.has_trait;
@@ -508,7 +863,8 @@ impl World {
         queue.extend(start.filter_map(|path| Some((module, *path.last()?, path.clone()))));
         let mut seen = FxHashSet::default();
         while let Some((from, _, path)) = queue.pop() {
-            let resolution = self.resolve(from, &path, Ns::Macro);
+            let resolution =
+                self.resolve_in(from, &path, Ns::Macro, &mut Trail::of(Mode::Declared));
             if resolution.targets.is_empty() {
                 from_args |= path == facts.path;
                 out.any |= path == facts.path;
@@ -516,7 +872,9 @@ impl World {
             }
             for target in resolution.targets {
                 match target.res {
-                    Res::Def(def) if seen.insert(def) => self.provides_of_macro(def, module, &mut out, &mut from_args, &mut queue),
+                    Res::Def(def) if seen.insert(def) => {
+                        self.provides_of_macro(def, module, &mut out, &mut from_args, &mut queue)
+                    }
                     _ => {}
                 }
             }
@@ -544,7 +902,9 @@ impl World {
                 out.traits |= mac.tokens.has_trait;
                 out.aliases |= mac.tokens.aliases;
                 *from_args |= mac.tokens.defines_arg;
-                let Some(home) = self.module_of(def) else { return };
+                let Some(home) = self.module_of(def) else {
+                    return;
+                };
                 for path in &mac.calls {
                     let Some(&last) = path.last() else { continue };
                     queue.push((home, last, path.clone()));
@@ -564,7 +924,9 @@ impl World {
 
     fn is_generated_include(&self, facts: &SiteFacts) -> bool {
         facts.include.as_deref().is_some_and(|parts| {
-            parts.iter().any(|part| part.as_str().starts_with('$') && part.as_str() != "$CARGO_MANIFEST_DIR")
+            parts.iter().any(|part| {
+                part.as_str().starts_with('$') && part.as_str() != "$CARGO_MANIFEST_DIR"
+            })
         })
     }
 
@@ -575,8 +937,13 @@ impl World {
         let mut module = from;
         loop {
             out.extend(self.traits_in(module, &mut Vec::new(), &mut false).iter());
-            match self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
-                Some(it) if it.block.is_some() && it.parent.is_some() => module.module = it.parent.unwrap_or(0),
+            match self
+                .map(module.krate)
+                .map(|map| &map.modules[module.module as usize])
+            {
+                Some(it) if it.block.is_some() && it.parent.is_some() => {
+                    module.module = it.parent.unwrap_or(0)
+                }
                 _ => break,
             }
         }
@@ -608,14 +975,17 @@ impl World {
             for &import in &module.unnamed {
                 self.push_traits(map, import, &mut out);
             }
-            for &glob in &module.globs {
-                for target in self.import_targets(map, glob, Ns::Type, &mut Trail::default()) {
-                    if let Res::Mod(inner) = target.res {
-                        out.extend(self.traits_in(inner, visiting, cut).iter());
-                    }
+            for target in self.globs.get(&id).into_iter().flat_map(|all| all.iter()) {
+                if let Res::Mod(inner) = target.res {
+                    out.extend(self.traits_in(inner, visiting, cut).iter());
                 }
             }
-            out.extend(module.sites.iter().filter(|&&site| self.provides(site).traits));
+            out.extend(
+                module
+                    .sites
+                    .iter()
+                    .filter(|&&site| self.provides(site).traits),
+            );
         }
         visiting.pop();
         out.sort();
@@ -657,7 +1027,9 @@ impl World {
 
     /// Whether a definition is only there for tests.
     pub fn is_test(&self, id: DefId) -> bool {
-        let module = self.module_of(id).and_then(|module| Some((self.map(id.krate)?, module.module)));
+        let module = self
+            .module_of(id)
+            .and_then(|module| Some((self.map(id.krate)?, module.module)));
         let in_test = module.is_some_and(|(map, module)| map.modules[module as usize].test);
         in_test || self.def(id).is_some_and(|def| def.flags.test)
     }
@@ -668,7 +1040,16 @@ impl World {
         let macros = deps.filter(|&dep| self.project.krate(dep).kind == CrateKind::ProcMacro);
         macros
             .flat_map(|dep| {
-                self.lookup(ModId { krate: dep, module: 0 }, name, Ns::Macro, &mut Trail::default()).to_vec()
+                self.lookup(
+                    ModId {
+                        krate: dep,
+                        module: 0,
+                    },
+                    name,
+                    Ns::Macro,
+                    &mut Trail::default(),
+                )
+                .to_vec()
             })
             .filter_map(|target| match target.res {
                 Res::Def(def) => Some(def),
@@ -679,23 +1060,46 @@ impl World {
 }
 
 /// Marks a target that is there only if an un-analyzed glob brings it.
-const GUESS: u64 = 0x6775_6573;
+const GUESS: u64 = 1 << 63;
+
+/// The conditions of one import or definition, as a set that can be joined: a few bits of their hash. Joining twice adds
+/// nothing, so globs in a circle come to an end.
+fn conditions(cfg: u64) -> u64 {
+    (0..8)
+        .filter(|_| cfg != 0)
+        .fold(0, |bits, at| bits | 1 << ((cfg >> (at * 8)) % 63))
+}
 
 fn plain(res: Res) -> Target {
     Target { res, cfg: 0 }
 }
 
+/// One target a meaning: without condition if one of its ways is, else under all of them.
 fn dedup(targets: &mut Vec<Target>) {
-    let mut seen = FxHashSet::default();
-    targets.retain(|target| seen.insert(*target));
-    // A guess is no meaning next to a real one.
-    if targets.iter().any(|target| !is_guess(target)) {
-        targets.retain(|target| !is_guess(target));
+    if targets.len() < 2 {
+        return;
     }
+    let mut at: FxHashMap<Res, usize> = FxHashMap::default();
+    let mut out: Vec<Target> = Vec::with_capacity(targets.len());
+    for target in targets.drain(..) {
+        match at.get(&target.res) {
+            Some(&known) if out[known].cfg == 0 || target.cfg == 0 => out[known].cfg = 0,
+            Some(&known) => out[known].cfg |= target.cfg,
+            None => {
+                at.insert(target.res, out.len());
+                out.push(target);
+            }
+        }
+    }
+    // A guess is no meaning next to a real one.
+    if out.iter().any(|target| !is_guess(target)) {
+        out.retain(|target| !is_guess(target));
+    }
+    *targets = out;
 }
 
 fn is_guess(target: &Target) -> bool {
-    matches!(target.res, Res::External(_)) && target.cfg != 0
+    matches!(target.res, Res::External(_)) && target.cfg & GUESS != 0
 }
 
 fn cone(project: &Project, krate: CrateId) -> FxHashSet<CrateId> {
@@ -710,5 +1114,7 @@ fn cone(project: &Project, krate: CrateId) -> FxHashSet<CrateId> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

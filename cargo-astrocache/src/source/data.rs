@@ -19,17 +19,33 @@ pub fn hash(path: &Utf8Path) -> Option<[u8; 32]> {
 fn add(path: &Utf8Path, name: &str, depth: usize, hasher: &mut blake3::Hasher) -> Option<()> {
     let stat = fs::symlink_metadata(path).ok()?;
     // A link inside a directory may lead back into it.
-    let stat = if depth == 0 { fs::metadata(path).ok()? } else { stat };
+    let stat = if depth == 0 {
+        fs::metadata(path).ok()?
+    } else {
+        stat
+    };
     hasher.update(&(name.len() as u64).to_le_bytes());
     hasher.update(name.as_bytes());
     if !stat.is_dir() {
-        let content = if stat.is_file() { fs::read(path).ok()? } else { Vec::new() };
+        let content = if stat.is_file() {
+            fs::read(path).ok()?
+        } else {
+            Vec::new()
+        };
         hasher.update(&(content.len() as u64).to_le_bytes());
         hasher.update(&content);
         return Some(());
     }
-    let mut names: Vec<String> = path.read_dir_utf8().ok()?.flatten().map(|entry| entry.file_name().to_owned()).collect();
-    names.retain(|name| !name.starts_with('.') && !(name == "target" && path.join(name).join("CACHEDIR.TAG").exists()));
+    let mut names: Vec<String> = path
+        .read_dir_utf8()
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name().to_owned())
+        .collect();
+    names.retain(|name| {
+        !name.starts_with('.')
+            && !(name == "target" && path.join(name).join("CACHEDIR.TAG").exists())
+    });
     names.sort();
     for inner in names.iter().filter(|_| depth < 64) {
         add(&path.join(inner), inner, depth + 1, hasher);

@@ -19,7 +19,13 @@ pub type Condition = Option<Box<Cfg>>;
 
 /// Atoms that the platform decides; all others depend on the build.
 const PLATFORM: &[&str] = &[
-    "target_os", "target_family", "target_arch", "target_env", "target_vendor", "target_endian", "target_pointer_width",
+    "target_os",
+    "target_family",
+    "target_arch",
+    "target_env",
+    "target_vendor",
+    "target_endian",
+    "target_pointer_width",
     "target_abi",
 ];
 
@@ -30,7 +36,9 @@ impl Cfg {
             Cfg::Atom(name) => eval_atom(name.as_str(), atoms),
             Cfg::Not(inner) => inner.eval(atoms).map(|it| !it),
             Cfg::All(parts) => all(parts.iter().map(|part| part.eval(atoms))),
-            Cfg::Any(parts) => all(parts.iter().map(|part| part.eval(atoms).map(|it| !it))).map(|it| !it),
+            Cfg::Any(parts) => {
+                all(parts.iter().map(|part| part.eval(atoms).map(|it| !it))).map(|it| !it)
+            }
         }
     }
 
@@ -85,7 +93,10 @@ fn parse_one<'t>(tokens: &'t [&'t str]) -> Option<(Cfg, &'t [&'t str])> {
             };
             Some((cfg, rest))
         }
-        (_, Some(&"=")) => Some((Cfg::Atom(Name::new(&format!("{head}={}", rest.get(1)?))), &rest[2..])),
+        (_, Some(&"=")) => Some((
+            Cfg::Atom(Name::new(&format!("{head}={}", rest.get(1)?))),
+            &rest[2..],
+        )),
         _ => Some((Cfg::Atom(Name::new(head)), rest)),
     }
 }
@@ -111,7 +122,9 @@ mod tests {
     use super::*;
 
     fn eval(tokens: &str) -> Option<bool> {
-        let linux = ["unix", "target_os=\"linux\"", "target_family=\"unix\""].map(str::to_owned).into();
+        let linux = ["unix", "target_os=\"linux\"", "target_family=\"unix\""]
+            .map(str::to_owned)
+            .into();
         parse(&tokens.split(' ').collect::<Vec<_>>()).and_then(|cfg| cfg.eval(&linux))
     }
 
@@ -132,7 +145,16 @@ mod tests {
     #[test]
     fn garbage_is_no_predicate() {
         for text in ["", "all (", ") unix", "all ( unix", "a b"] {
-            assert_eq!(parse(&text.split(' ').filter(|it| !it.is_empty()).collect::<Vec<_>>()), None, "{text}");
+            assert_eq!(
+                parse(
+                    &text
+                        .split(' ')
+                        .filter(|it| !it.is_empty())
+                        .collect::<Vec<_>>()
+                ),
+                None,
+                "{text}"
+            );
         }
     }
 }

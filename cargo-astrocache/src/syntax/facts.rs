@@ -254,7 +254,10 @@ pub enum ImportKind {
     TypeOnly(Name),
     Glob,
     /// `extern crate path as name`, with `#[macro_use]` or not.
-    ExternCrate { name: Name, macro_use: bool },
+    ExternCrate {
+        name: Name,
+        macro_use: bool,
+    },
 }
 
 /// `mod name;`.
@@ -390,8 +393,18 @@ impl std::fmt::Display for DefKind {
 }
 
 /// Derives of std: they run no foreign code, read no docs and add no names.
-const STD_DERIVES: &[&str] =
-    &["Debug", "Clone", "Copy", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash", "Default", "CoercePointee"];
+const STD_DERIVES: &[&str] = &[
+    "Debug",
+    "Clone",
+    "Copy",
+    "PartialEq",
+    "Eq",
+    "PartialOrd",
+    "Ord",
+    "Hash",
+    "Default",
+    "CoercePointee",
+];
 
 /// Whether a derive of this name is std's, as far as the name tells.
 pub fn is_std_derive(name: &str) -> bool {
@@ -402,7 +415,11 @@ impl AttrUse {
     /// A derive of std, or `#[cached]`, which adds no names.
     pub fn is_std(&self) -> bool {
         let last = self.path.last().map_or("", |name| name.as_str());
-        if self.derive { is_std_derive(last) } else { last == "cached" }
+        if self.derive {
+            is_std_derive(last)
+        } else {
+            last == "cached"
+        }
     }
 }
 

@@ -16,7 +16,8 @@ pub struct TokenSink {
 
 impl TokenSink {
     pub fn text(&mut self, text: &str) {
-        self.buf.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        self.buf
+            .extend_from_slice(&(text.len() as u32).to_le_bytes());
         self.buf.extend_from_slice(text.as_bytes());
     }
 
@@ -57,7 +58,10 @@ pub struct Normalise<'f> {
 
 /// Feeds the normalised tokens of `node` to `sink`.
 pub fn feed(tree: &Tree<'_>, node: Idx, how: &Normalise<'_>, sink: &mut TokenSink) {
-    let mut stack = vec![Frame { end: usize::MAX, kind: ERROR }];
+    let mut stack = vec![Frame {
+        end: usize::MAX,
+        kind: ERROR,
+    }];
     let mut i = node;
     let end = tree.end(node);
     while i < end {
@@ -70,7 +74,10 @@ pub fn feed(tree: &Tree<'_>, node: Idx, how: &Normalise<'_>, sink: &mut TokenSin
                 i = tree.end(i);
                 continue;
             }
-            stack.push(Frame { end: tree.end(i), kind });
+            stack.push(Frame {
+                end: tree.end(i),
+                kind,
+            });
             i += 1;
             continue;
         }
@@ -85,7 +92,14 @@ struct Frame {
     kind: SyntaxKind,
 }
 
-fn feed_token(tree: &Tree<'_>, i: Idx, kind: SyntaxKind, parent: SyntaxKind, docs: bool, sink: &mut TokenSink) {
+fn feed_token(
+    tree: &Tree<'_>,
+    i: Idx,
+    kind: SyntaxKind,
+    parent: SyntaxKind,
+    docs: bool,
+    sink: &mut TokenSink,
+) {
     let in_tokens = parent == TOKEN_TREE;
     if kind == COMMENT {
         if docs || in_tokens {
@@ -115,8 +129,18 @@ fn is_trailing_comma(tree: &Tree<'_>, i: Idx, parent: SyntaxKind) -> bool {
 /// The string literals of a file, unquoted, in order.
 pub fn string_literals(text: &str, edition: Edition) -> Vec<String> {
     let lexed = ra_ap_parser::LexedStr::new(edition, text);
-    let strings = (0..lexed.len()).filter(|&i| lexed.kind(i) == STRING).map(|i| lexed.text(i));
-    strings.map(|literal| literal.trim_start_matches('r').trim_matches('#').trim_matches('"').to_owned()).collect()
+    let strings = (0..lexed.len())
+        .filter(|&i| lexed.kind(i) == STRING)
+        .map(|i| lexed.text(i));
+    strings
+        .map(|literal| {
+            literal
+                .trim_start_matches('r')
+                .trim_matches('#')
+                .trim_matches('"')
+                .to_owned()
+        })
+        .collect()
 }
 
 /// The hash that the `#[cached]` macro computes over the same function, from the text of the item without its outer

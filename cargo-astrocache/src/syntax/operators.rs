@@ -42,11 +42,20 @@ const TRAITS: &[(&str, &str)] = &[
 ];
 
 impl Operators {
-    pub const ALL: Operators = Operators { any: (1 << TRAITS.len()) - 1, literal: 0 };
+    pub const ALL: Operators = Operators {
+        any: (1 << TRAITS.len()) - 1,
+        literal: 0,
+    };
     const NONE: Operators = Operators { any: 0, literal: 0 };
 
     fn of(name: &str) -> Operators {
-        Operators { any: TRAITS.iter().position(|it| it.0 == name).map_or(0, |at| 1 << at), literal: 0 }
+        Operators {
+            any: TRAITS
+                .iter()
+                .position(|it| it.0 == name)
+                .map_or(0, |at| 1 << at),
+            literal: 0,
+        }
     }
 
     /// The trait at the end of a path of std: `std::ops::Add`, `core::ops::arith::Add`.
@@ -58,7 +67,13 @@ impl Operators {
 
     /// The traits that have a method of this name.
     pub fn of_method(name: &str) -> Operators {
-        Operators { any: TRAITS.iter().position(|it| it.1 == name).map_or(0, |at| 1 << at), literal: 0 }
+        Operators {
+            any: TRAITS
+                .iter()
+                .position(|it| it.1 == name)
+                .map_or(0, |at| 1 << at),
+            literal: 0,
+        }
     }
 
     /// Operators of an expression node's token.
@@ -109,18 +124,26 @@ impl Operators {
             L_BRACK => &["Index", "IndexMut"],
             _ => &[],
         };
-        names.iter().fold(Operators::NONE, |all, name| all.and(Operators::of(name)))
+        names
+            .iter()
+            .fold(Operators::NONE, |all, name| all.and(Operators::of(name)))
     }
 
     /// The same operators, one operand of which is a literal.
     #[must_use]
     pub fn with_literal(self) -> Operators {
-        Operators { any: 0, literal: self.any | self.literal }
+        Operators {
+            any: 0,
+            literal: self.any | self.literal,
+        }
     }
 
     #[must_use]
     pub fn and(self, other: Operators) -> Operators {
-        Operators { any: self.any | other.any, literal: self.literal | other.literal }
+        Operators {
+            any: self.any | other.any,
+            literal: self.literal | other.literal,
+        }
     }
 
     /// Whether `other` adds nothing.
@@ -130,7 +153,11 @@ impl Operators {
 
     /// Whether an impl of `operator` can run. `same`: its right side has the type of its left.
     pub fn reach(self, operator: Operators, same: bool) -> bool {
-        let usable = if same { self.any } else { self.any | self.literal };
+        let usable = if same {
+            self.any
+        } else {
+            self.any | self.literal
+        };
         usable & operator.any == operator.any
     }
 }

@@ -24,27 +24,54 @@ fn listing(facts: &FileFacts) -> String {
     }
     for (at, def) in facts.items.defs.iter().enumerate() {
         let body = &facts.bodies[at];
-        let parent = def.parent.map_or(String::new(), |DefIdx(p)| format!(" of {p}"));
-        let _ = writeln!(out, "{at} {:?} {} in {}{parent}", def.kind, def.name, def.scope.0);
+        let parent = def
+            .parent
+            .map_or(String::new(), |DefIdx(p)| format!(" of {p}"));
+        let _ = writeln!(
+            out,
+            "{at} {:?} {} in {}{parent}",
+            def.kind, def.name, def.scope.0
+        );
         if let DefData::Impl(header) = &def.data {
-            let _ = writeln!(out, "  trait {:?} head {:?} partial {}", header.trait_, header.head, header.partial);
+            let _ = writeln!(
+                out,
+                "  trait {:?} head {:?} partial {}",
+                header.trait_, header.head, header.partial
+            );
         }
         if let DefData::Site(site) = &def.data {
-            let _ = writeln!(out, "  defines {:?} lowered {}", site.tokens.defines, site.lowered);
+            let _ = writeln!(
+                out,
+                "  defines {:?} lowered {}",
+                site.tokens.defines, site.lowered
+            );
         }
         if let DefData::Macro(mac) = &def.data {
-            let _ = writeln!(out, "  {:?} calls {:?} member_args {} expansion {:?}", mac.tokens, mac.calls, mac.member_args, mac.expansion);
+            let _ = writeln!(
+                out,
+                "  {:?} calls {:?} member_args {} expansion {:?}",
+                mac.tokens, mac.calls, mac.member_args, mac.expansion
+            );
         }
         for mention in &body.mentions {
             let header = if mention.header { " header" } else { "" };
-            let _ = writeln!(out, "  {:?}{header} {} in {}", mention.kind, join(body.path(mention)), mention.scope.0);
+            let _ = writeln!(
+                out,
+                "  {:?}{header} {} in {}",
+                mention.kind,
+                join(body.path(mention)),
+                mention.scope.0
+            );
         }
     }
     out
 }
 
 fn join(path: &[Name]) -> String {
-    path.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("::")
+    path.iter()
+        .map(|name| name.as_str())
+        .collect::<Vec<_>>()
+        .join("::")
 }
 
 #[test]
@@ -69,7 +96,9 @@ fn locals_shadow_by_position() {
 
 #[test]
 fn qualified_paths_keep_what_can_be_named() {
-    check("fn f() { <T as Tr>::m(); <T>::n(); <[u8]>::k(); Vec::<X>::new(); }", expect![[r#"
+    check(
+        "fn f() { <T as Tr>::m(); <T>::n(); <[u8]>::k(); Vec::<X>::new(); }",
+        expect![[r#"
         0 Fn f in 0
           Value Tr::m in 0
           Type T in 0
@@ -79,7 +108,8 @@ fn qualified_paths_keep_what_can_be_named() {
           Type u8 in 0
           Value Vec::new in 0
           Type X in 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -168,7 +198,9 @@ fn macro_definitions_tell_what_they_may_define() {
 
 #[test]
 fn item_macro_arguments_that_are_items_become_definitions() {
-    check("cfg_rt! { mod a; fn go() { b() } } cfg_if! { if #[cfg(x)] { fn p() {} } else { fn q() {} } } flags! { struct A: u8; }", expect![[r#"
+    check(
+        "cfg_rt! { mod a; fn go() { b() } } cfg_if! { if #[cfg(x)] { fn p() {} } else { fn q() {} } } flags! { struct A: u8; }",
+        expect![[r#"
         mod a in 0
         0 Fn go in 0
           Macro cfg_rt in 0
@@ -188,12 +220,15 @@ fn item_macro_arguments_that_are_items_become_definitions() {
           Macro flags in 0
           Token u8 in 0
           TokenArg u8 in 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn imports_are_flattened() {
-    check("use a::{self, b::*, c as d}; pub(in crate::x) use ::k as _; extern crate foo as bar; use super::{x::{y, self as z}};", expect![[r#"
+    check(
+        "use a::{self, b::*, c as d}; pub(in crate::x) use ::k as _; extern crate foo as bar; use super::{x::{y, self as z}};",
+        expect![[r#"
         use a TypeOnly(a)
         use a::b::*
         use a::c Named(d)
@@ -201,12 +236,22 @@ fn imports_are_flattened() {
         use foo ExternCrate { name: bar, macro_use: false }
         use super::x::y Named(y)
         use super::x TypeOnly(z)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_file_with_errors_still_gives_facts() {
-    let facts = facts("fn broken( { } fn whole() { helper() } %%%", Edition::Edition2021);
+    let facts = facts(
+        "fn broken( { } fn whole() { helper() } %%%",
+        Edition::Edition2021,
+    );
     assert!(facts.errors > 0);
-    assert!(facts.items.defs.iter().any(|def| def.kind == DefKind::Fn && def.name.as_str() == "whole"));
+    assert!(
+        facts
+            .items
+            .defs
+            .iter()
+            .any(|def| def.kind == DefKind::Fn && def.name.as_str() == "whole")
+    );
 }

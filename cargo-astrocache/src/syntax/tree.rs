@@ -47,7 +47,12 @@ impl<'a> Tree<'a> {
         lexed.intersperse_trivia(&output, &mut |step| match step {
             StrStep::Enter { kind } => {
                 open.push(events.len());
-                events.push(Event { kind, start: offset, extent: 0, token: false });
+                events.push(Event {
+                    kind,
+                    start: offset,
+                    extent: 0,
+                    token: false,
+                });
             }
             StrStep::Exit => {
                 if let Some(node) = open.pop() {
@@ -61,13 +66,22 @@ impl<'a> Tree<'a> {
                     _ => true,
                 };
                 if significant {
-                    events.push(Event { kind, start: offset, extent: text.len() as u32, token: true });
+                    events.push(Event {
+                        kind,
+                        start: offset,
+                        extent: text.len() as u32,
+                        token: true,
+                    });
                 }
                 offset += text.len() as u32;
             }
             StrStep::Error { .. } => errors += 1,
         });
-        Tree { text, events, errors }
+        Tree {
+            text,
+            events,
+            errors,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -84,7 +98,11 @@ impl<'a> Tree<'a> {
 
     /// Index just past the node or token.
     pub fn end(&self, i: Idx) -> Idx {
-        if self.events[i].token { i + 1 } else { self.events[i].extent as usize }
+        if self.events[i].token {
+            i + 1
+        } else {
+            self.events[i].extent as usize
+        }
     }
 
     /// Text of a token.
@@ -96,7 +114,9 @@ impl<'a> Tree<'a> {
     /// Byte offset where a token or a node's first significant token begins.
     pub fn start(&self, i: Idx) -> u32 {
         let end = self.end(i);
-        (i..end).find(|&k| self.events[k].token).map_or(self.events[i].start, |k| self.events[k].start)
+        (i..end)
+            .find(|&k| self.events[k].token)
+            .map_or(self.events[i].start, |k| self.events[k].start)
     }
 
     /// Byte offset just past the last significant token.
@@ -104,13 +124,23 @@ impl<'a> Tree<'a> {
         (i..self.end(i))
             .rev()
             .find(|&k| self.events[k].token)
-            .map_or(self.events[i].start, |k| self.events[k].start + self.events[k].extent)
+            .map_or(self.events[i].start, |k| {
+                self.events[k].start + self.events[k].extent
+            })
     }
 
     /// Direct children, tokens included.
     pub fn children(&self, i: Idx) -> Children<'_, 'a> {
-        let (next, end) = if self.events[i].token { (i, i) } else { (i + 1, self.end(i)) };
-        Children { tree: self, next, end }
+        let (next, end) = if self.events[i].token {
+            (i, i)
+        } else {
+            (i + 1, self.end(i))
+        };
+        Children {
+            tree: self,
+            next,
+            end,
+        }
     }
 
     /// First direct child of a kind.
@@ -125,13 +155,17 @@ impl<'a> Tree<'a> {
 
     /// Kind of the next significant token.
     pub fn following_token(&self, i: Idx) -> Option<SyntaxKind> {
-        (i + 1..self.events.len()).find(|&k| self.events[k].token).map(|k| self.events[k].kind)
+        (i + 1..self.events.len())
+            .find(|&k| self.events[k].token)
+            .map(|k| self.events[k].kind)
     }
 
     /// Whether the token is directly followed by the next one, with nothing between.
     pub fn is_joint(&self, i: Idx) -> bool {
         let end = self.events[i].start + self.events[i].extent;
-        (i + 1..self.events.len()).find(|&k| self.events[k].token).is_some_and(|k| self.events[k].start == end)
+        (i + 1..self.events.len())
+            .find(|&k| self.events[k].token)
+            .is_some_and(|k| self.events[k].start == end)
     }
 }
 
@@ -158,6 +192,7 @@ impl Iterator for Children<'_, '_> {
 /// `///`, `//!`, `/**`, `/*!`, but not `////`, `/***` or `/**/`.
 pub fn is_doc_comment(text: &str) -> bool {
     let line = (text.starts_with("///") && !text.starts_with("////")) || text.starts_with("//!");
-    let block = (text.starts_with("/**") && !text.starts_with("/***") && text != "/**/") || text.starts_with("/*!");
+    let block = (text.starts_with("/**") && !text.starts_with("/***") && text != "/**/")
+        || text.starts_with("/*!");
     line || block
 }

@@ -45,23 +45,83 @@ pub enum ProcMacroAttr {
 }
 
 const LINT_LIKE: &[&str] = &[
-    "allow", "warn", "deny", "forbid", "expect", "must_use", "inline", "cold", "doc", "deprecated", "rustfmt",
-    "clippy", "diagnostic", "rustdoc", "stable", "unstable", "rustc_const_stable", "rustc_const_unstable",
+    "allow",
+    "warn",
+    "deny",
+    "forbid",
+    "expect",
+    "must_use",
+    "inline",
+    "cold",
+    "doc",
+    "deprecated",
+    "rustfmt",
+    "clippy",
+    "diagnostic",
+    "rustdoc",
+    "stable",
+    "unstable",
+    "rustc_const_stable",
+    "rustc_const_unstable",
 ];
 
 const BUILT_IN: &[&str] = &[
-    "cfg", "cfg_attr", "derive", "test", "bench", "ignore", "should_panic", "macro_use", "macro_export", "path",
-    "repr", "no_mangle", "export_name", "link_name", "link_section", "link", "used", "track_caller",
-    "target_feature", "non_exhaustive", "automatically_derived", "proc_macro", "proc_macro_derive",
-    "proc_macro_attribute", "global_allocator", "panic_handler", "no_std", "no_core", "no_main", "feature",
-    "recursion_limit", "type_length_limit", "crate_type", "crate_name", "default", "instruction_set", "naked",
-    "no_link", "windows_subsystem", "no_builtins", "optimize", "coverage", "fundamental", "marker", "lang",
-    "rustc_on_unimplemented", "may_dangle", "thread_local", "unsafe",
+    "cfg",
+    "cfg_attr",
+    "derive",
+    "test",
+    "bench",
+    "ignore",
+    "should_panic",
+    "macro_use",
+    "macro_export",
+    "path",
+    "repr",
+    "no_mangle",
+    "export_name",
+    "link_name",
+    "link_section",
+    "link",
+    "used",
+    "track_caller",
+    "target_feature",
+    "non_exhaustive",
+    "automatically_derived",
+    "proc_macro",
+    "proc_macro_derive",
+    "proc_macro_attribute",
+    "global_allocator",
+    "panic_handler",
+    "no_std",
+    "no_core",
+    "no_main",
+    "feature",
+    "recursion_limit",
+    "type_length_limit",
+    "crate_type",
+    "crate_name",
+    "default",
+    "instruction_set",
+    "naked",
+    "no_link",
+    "windows_subsystem",
+    "no_builtins",
+    "optimize",
+    "coverage",
+    "fundamental",
+    "marker",
+    "lang",
+    "rustc_on_unimplemented",
+    "may_dangle",
+    "thread_local",
+    "unsafe",
 ];
 
 /// Whether the attribute cannot change what code does.
 pub fn is_lint(tree: &Tree<'_>, attr: Idx) -> bool {
-    attr_path(tree, attr).first().is_some_and(|head| LINT_LIKE.contains(&head.as_str()))
+    attr_path(tree, attr)
+        .first()
+        .is_some_and(|head| LINT_LIKE.contains(&head.as_str()))
 }
 
 /// Whether the node is an attribute that cannot change what code does.
@@ -84,7 +144,9 @@ pub fn read(tree: &Tree<'_>, node: Idx) -> Attrs {
 
 fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
     let path = attr_path(tree, attr);
-    let Some(head) = path.first().map(|name| name.as_str()) else { return };
+    let Some(head) = path.first().map(|name| name.as_str()) else {
+        return;
+    };
     let strings = || string_literals(tree, attr);
     match head {
         _ if LINT_LIKE.contains(&head) => out.lint_nodes.push(attr),
@@ -92,7 +154,15 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
             cfg_atoms(tree, attr, &mut out.cfg_atoms);
             out.test |= cfg_is_test(tree, attr);
             out.when = cfg::Cfg::and(out.when.take(), condition(tree, attr));
-            feed(tree, attr, &Normalise { skip: &|_| false, docs: false }, hash);
+            feed(
+                tree,
+                attr,
+                &Normalise {
+                    skip: &|_| false,
+                    docs: false,
+                },
+                hash,
+            );
         }
         "cfg_attr" => read_cfg_attr(tree, attr, out, hash),
         "test" | "bench" => out.test = true,
@@ -104,7 +174,9 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
         "no_mangle" => out.link = Some(Name::new("")),
         "export_name" | "link_name" => out.link = strings().first().copied(),
         "unsafe" => read_unsafe(tree, attr, out),
-        "proc_macro" | "proc_macro_attribute" if path.len() == 1 => out.proc_macro = Some(ProcMacroAttr::Named),
+        "proc_macro" | "proc_macro_attribute" if path.len() == 1 => {
+            out.proc_macro = Some(ProcMacroAttr::Named)
+        }
         "proc_macro_derive" => {
             let name = tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT).nth(1);
             out.proc_macro = name.map(|t| ProcMacroAttr::Derive(Name::ident(tree.token_text(t))));
@@ -129,10 +201,21 @@ fn read_unsafe(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
 /// The attributes behind a `cfg_attr` may or may not be there: each counts as if it were, and the predicate joins the
 /// item's `cfg`s.
 fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSink) {
-    let idents: Vec<&str> =
-        tree.tokens(attr).filter(|&t| !matches!(tree.kind(t), COMMENT)).map(|t| tree.token_text(t)).collect();
+    let idents: Vec<&str> = tree
+        .tokens(attr)
+        .filter(|&t| !matches!(tree.kind(t), COMMENT))
+        .map(|t| tree.token_text(t))
+        .collect();
     cfg_atoms(tree, attr, &mut out.cfg_atoms);
-    feed(tree, attr, &Normalise { skip: &|_| false, docs: false }, cfg);
+    feed(
+        tree,
+        attr,
+        &Normalise {
+            skip: &|_| false,
+            docs: false,
+        },
+        cfg,
+    );
     if let Some(at) = idents.iter().position(|&t| t == "path")
         && idents.get(at + 1) == Some(&"=")
         && let Some(value) = idents.get(at + 2)
@@ -151,9 +234,16 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
     for path in paths::token_paths(tree, attr) {
         let head = path.first().map_or("", |n| n.as_str());
         let std = BUILT_IN.contains(&head) || LINT_LIKE.contains(&head) || is_std_derive(head);
-        let name_like = head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
+        let name_like =
+            head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
         if !std && name_like {
-            out.macros.push((AttrUse { path, derive: false }, cfg.hash64()));
+            out.macros.push((
+                AttrUse {
+                    path,
+                    derive: false,
+                },
+                cfg.hash64(),
+            ));
             out.reads_docs = true;
         }
     }
@@ -168,15 +258,30 @@ fn push_derives(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
         out.reads_docs |= !is_std_derive(last);
         let mut sink = TokenSink::default();
         path.iter().for_each(|seg| sink.text(seg.as_str()));
-        out.macros.push((AttrUse { path, derive: true }, sink.hash64()));
+        out.macros
+            .push((AttrUse { path, derive: true }, sink.hash64()));
     }
 }
 
 fn push_attribute_macro(tree: &Tree<'_>, attr: Idx, path: Path, out: &mut Attrs) {
     let mut sink = TokenSink::default();
-    feed(tree, attr, &Normalise { skip: &|_| false, docs: true }, &mut sink);
+    feed(
+        tree,
+        attr,
+        &Normalise {
+            skip: &|_| false,
+            docs: true,
+        },
+        &mut sink,
+    );
     out.reads_docs |= !is_ours(&path);
-    out.macros.push((AttrUse { path, derive: false }, sink.hash64()));
+    out.macros.push((
+        AttrUse {
+            path,
+            derive: false,
+        },
+        sink.hash64(),
+    ));
     out.macro_nodes.push(attr);
 }
 
@@ -205,7 +310,11 @@ fn attr_path(tree: &Tree<'_>, attr: Idx) -> Path {
 
 /// The predicate of a `#[cfg(..)]`, wherever it stands among other tokens.
 pub fn condition(tree: &Tree<'_>, node: Idx) -> Condition {
-    let toks: Vec<&str> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).map(|t| tree.token_text(t)).collect();
+    let toks: Vec<&str> = tree
+        .tokens(node)
+        .filter(|&t| tree.kind(t) != COMMENT)
+        .map(|t| tree.token_text(t))
+        .collect();
     condition_of(&toks)
 }
 
@@ -230,7 +339,10 @@ fn cfg_is_test(tree: &Tree<'_>, attr: Idx) -> bool {
 
 /// Appends the atoms of every `cfg` predicate under `node`: `unix`, `feature="x"`.
 pub fn cfg_atoms(tree: &Tree<'_>, node: Idx, out: &mut Vec<Name>) {
-    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).collect();
+    let toks: Vec<Idx> = tree
+        .tokens(node)
+        .filter(|&t| tree.kind(t) != COMMENT)
+        .collect();
     cfg_atoms_of(tree, &toks, out);
 }
 
@@ -239,12 +351,18 @@ pub fn cfg_atoms_of(tree: &Tree<'_>, toks: &[Idx], out: &mut Vec<Name>) {
     for (at, &token) in toks.iter().enumerate() {
         let text = tree.token_text(token);
         if !text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            || matches!(text, "cfg" | "cfg_attr" | "all" | "any" | "not" | "if" | "else")
+            || matches!(
+                text,
+                "cfg" | "cfg_attr" | "all" | "any" | "not" | "if" | "else"
+            )
         {
             continue;
         }
         let equals = toks.get(at + 1).is_some_and(|&t| tree.token_text(t) == "=");
-        let value = toks.get(at + 2).map(|&t| tree.token_text(t)).filter(|v| equals && v.starts_with('"'));
+        let value = toks
+            .get(at + 2)
+            .map(|&t| tree.token_text(t))
+            .filter(|v| equals && v.starts_with('"'));
         out.push(match value {
             Some(value) => Name::new(&format!("{text}={value}")),
             None => Name::new(text),
@@ -262,7 +380,11 @@ pub fn string_literals(tree: &Tree<'_>, node: Idx) -> Vec<Name> {
 
 /// The inside of a string literal, raw or not; escapes stay as written.
 pub fn unquote(literal: &str) -> &str {
-    let Some(open) = literal.find('"') else { return literal };
-    let Some(close) = literal.rfind('"') else { return literal };
+    let Some(open) = literal.find('"') else {
+        return literal;
+    };
+    let Some(close) = literal.rfind('"') else {
+        return literal;
+    };
     literal.get(open + 1..close).unwrap_or(literal)
 }

@@ -5,8 +5,8 @@ use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
 use super::super::{
     cfg::Cfg,
     facts::{
-        Def, DefBody, DefData, DefFlags, DefIdx, DefKind, Head, ImplHeader, Import, ImportKind, MentionKind, ModDecl, Path,
-        ProcMacro, Scope, ScopeIdx,
+        Def, DefBody, DefData, DefFlags, DefIdx, DefKind, Head, ImplHeader, Import, ImportKind,
+        MentionKind, ModDecl, Path, ProcMacro, Scope, ScopeIdx,
     },
     hash::{Normalise, TokenSink, feed},
     name::{Name, known},
@@ -29,7 +29,6 @@ pub fn is_item(kind: SyntaxKind) -> bool {
             | ENUM
             | UNION
             | TRAIT
-           
             | TYPE_ALIAS
             | IMPL
             | MODULE
@@ -111,7 +110,12 @@ fn lower_def(
     body.effects.mutable_static = kind == DefKind::Static && tree.child(node, MUT_KW).is_some();
     mention_attrs(&attrs, &mut body);
     cx.mention_enclosing_macros(&mut body);
-    let skip: Vec<Idx> = attrs.macro_nodes.iter().chain(&attrs.lint_nodes).copied().collect();
+    let skip: Vec<Idx> = attrs
+        .macro_nodes
+        .iter()
+        .chain(&attrs.lint_nodes)
+        .copied()
+        .collect();
     walk_def(cx, node, kind, def, &skip, &mut body);
     finish(cx, node, kind, &attrs, prefix, body);
     def
@@ -157,21 +161,41 @@ fn walk_def(
 fn mention_attrs(attrs: &Attrs, body: &mut Body) {
     body.header = false;
     for (attr, _) in &attrs.macros {
-        let kind = if attr.derive { MentionKind::Derive } else { MentionKind::Attribute };
+        let kind = if attr.derive {
+            MentionKind::Derive
+        } else {
+            MentionKind::Attribute
+        };
         body.mention(kind, &attr.path);
     }
     body.header = true;
 }
 
-fn finish(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &TokenSink, body: Body) {
+fn finish(
+    cx: &mut Lower<'_, '_>,
+    node: Idx,
+    kind: DefKind,
+    attrs: &Attrs,
+    prefix: &TokenSink,
+    body: Body,
+) {
     let def = body.def;
-    let mut out = DefBody { hash: own_hash(cx.tree, node, kind, attrs, prefix), ..cx.place(node) };
+    let mut out = DefBody {
+        hash: own_hash(cx.tree, node, kind, attrs, prefix),
+        ..cx.place(node)
+    };
     out.attr_hashes = attrs.macros.iter().map(|&(_, hash)| hash).collect();
     body.finish(&mut out);
     cx.out.bodies[def.0 as usize] = out;
 }
 
-fn own_hash(tree: &Tree<'_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &TokenSink) -> super::super::facts::Hash {
+fn own_hash(
+    tree: &Tree<'_>,
+    node: Idx,
+    kind: DefKind,
+    attrs: &Attrs,
+    prefix: &TokenSink,
+) -> super::super::facts::Hash {
     let holds_items = matches!(kind, DefKind::Impl | DefKind::Trait);
     let skip = |i: Idx| match tree.kind(i) {
         ATTR => attrs.macro_nodes.contains(&i) || attrs::is_lint(tree, i),
@@ -180,7 +204,15 @@ fn own_hash(tree: &Tree<'_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &T
     };
     let mut sink = TokenSink::default();
     sink.text(&hex(prefix));
-    feed(tree, node, &Normalise { skip: &skip, docs: attrs.reads_docs }, &mut sink);
+    feed(
+        tree,
+        node,
+        &Normalise {
+            skip: &skip,
+            docs: attrs.reads_docs,
+        },
+        &mut sink,
+    );
     sink.hash()
 }
 
@@ -189,12 +221,18 @@ fn hex(sink: &TokenSink) -> String {
 }
 
 fn name_of(tree: &Tree<'_>, node: Idx) -> Name {
-    let named = tree.child(node, NAME).and_then(|name| tree.tokens(name).next());
-    named.map_or(known::UNDERSCORE, |token| Name::ident(tree.token_text(token)))
+    let named = tree
+        .child(node, NAME)
+        .and_then(|name| tree.tokens(name).next());
+    named.map_or(known::UNDERSCORE, |token| {
+        Name::ident(tree.token_text(token))
+    })
 }
 
 fn generics(tree: &Tree<'_>, node: Idx) -> Box<[Name]> {
-    let Some(list) = tree.child(node, GENERIC_PARAM_LIST) else { return Box::new([]) };
+    let Some(list) = tree.child(node, GENERIC_PARAM_LIST) else {
+        return Box::new([]);
+    };
     tree.children(list)
         .filter(|&c| matches!(tree.kind(c), TYPE_PARAM | CONST_PARAM))
         .map(|c| name_of(tree, c))
@@ -214,7 +252,9 @@ fn flags(tree: &Tree<'_>, node: Idx, attrs: &Attrs) -> DefFlags {
         foreign: false,
         test: attrs.test,
         lang: attrs.lang,
-        method: tree.child(node, PARAM_LIST).is_some_and(|list| tree.child(list, SELF_PARAM).is_some()),
+        method: tree
+            .child(node, PARAM_LIST)
+            .is_some_and(|list| tree.child(list, SELF_PARAM).is_some()),
     }
 }
 
@@ -229,8 +269,14 @@ fn data(tree: &Tree<'_>, node: Idx, kind: DefKind, name: Name, attrs: &Attrs) ->
         }
         DefKind::Macro => DefData::Macro(Box::new(tokens::macro_facts(tree, node))),
         DefKind::Fn | DefKind::Static => match (&attrs.proc_macro, attrs.link) {
-            (Some(ProcMacroAttr::Derive(exported)), _) => DefData::ProcMacro(ProcMacro { exported: *exported, derive: true }),
-            (Some(ProcMacroAttr::Named), _) => DefData::ProcMacro(ProcMacro { exported: name, derive: false }),
+            (Some(ProcMacroAttr::Derive(exported)), _) => DefData::ProcMacro(ProcMacro {
+                exported: *exported,
+                derive: true,
+            }),
+            (Some(ProcMacroAttr::Named), _) => DefData::ProcMacro(ProcMacro {
+                exported: name,
+                derive: false,
+            }),
             (None, Some(link)) => DefData::Linked(if link == known::EMPTY { name } else { link }),
             (None, None) => DefData::None,
         },
@@ -250,7 +296,10 @@ fn variants(tree: &Tree<'_>, node: Idx) -> Box<[Name]> {
 fn bounds(tree: &Tree<'_>, node: Idx) -> Box<[Path]> {
     let mut out = Vec::new();
     for child in tree.children(node) {
-        if matches!(tree.kind(child), TYPE_BOUND_LIST | WHERE_CLAUSE | GENERIC_PARAM_LIST) {
+        if matches!(
+            tree.kind(child),
+            TYPE_BOUND_LIST | WHERE_CLAUSE | GENERIC_PARAM_LIST
+        ) {
             collect_paths(tree, child, &mut out);
         }
     }
@@ -258,7 +307,10 @@ fn bounds(tree: &Tree<'_>, node: Idx) -> Box<[Path]> {
 }
 
 fn impl_header(tree: &Tree<'_>, node: Idx) -> ImplHeader {
-    let types: Vec<Idx> = tree.children(node).filter(|&c| paths::is_type(tree.kind(c))).collect();
+    let types: Vec<Idx> = tree
+        .children(node)
+        .filter(|&c| paths::is_type(tree.kind(c)))
+        .collect();
     let params = generics(tree, node);
     let (trait_ty, self_ty) = match types.as_slice() {
         [trait_ty, self_ty, ..] => (Some(*trait_ty), Some(*self_ty)),
@@ -270,11 +322,17 @@ fn impl_header(tree: &Tree<'_>, node: Idx) -> ImplHeader {
     if let Some(ty) = self_ty {
         collect_paths(tree, ty, &mut self_types);
     }
-    for child in tree.children(node).filter(|&c| Some(c) != self_ty && tree.kind(c) != ASSOC_ITEM_LIST) {
+    for child in tree
+        .children(node)
+        .filter(|&c| Some(c) != self_ty && tree.kind(c) != ASSOC_ITEM_LIST)
+    {
         collect_paths(tree, child, &mut header_types);
     }
-    let trait_path = trait_ty.and_then(|ty| tree.child(ty, PATH)).map(|p| paths::path(tree, p));
-    let trait_args = trait_ty.is_some_and(|ty| (ty..tree.end(ty)).any(|i| tree.kind(i) == GENERIC_ARG_LIST));
+    let trait_path = trait_ty
+        .and_then(|ty| tree.child(ty, PATH))
+        .map(|p| paths::path(tree, p));
+    let trait_args =
+        trait_ty.is_some_and(|ty| (ty..tree.end(ty)).any(|i| tree.kind(i) == GENERIC_ARG_LIST));
     let is_param = |path: &Path| matches!(path.as_ref(), [name] if params.contains(name));
     ImplHeader {
         trait_: trait_path,
@@ -343,11 +401,24 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
 fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
     let tree = cx.tree;
     let mut prefix = TokenSink::default();
-    for child in tree.children(node).filter(|&c| tree.kind(c) != EXTERN_ITEM_LIST) {
-        feed(tree, child, &Normalise { skip: &|_| false, docs: false }, &mut prefix);
+    for child in tree
+        .children(node)
+        .filter(|&c| tree.kind(c) != EXTERN_ITEM_LIST)
+    {
+        feed(
+            tree,
+            child,
+            &Normalise {
+                skip: &|_| false,
+                docs: false,
+            },
+            &mut prefix,
+        );
     }
     let block_attrs = attrs::read(tree, node);
-    let Some(list) = tree.child(node, EXTERN_ITEM_LIST) else { return };
+    let Some(list) = tree.child(node, EXTERN_ITEM_LIST) else {
+        return;
+    };
     for child in tree.children(list) {
         let mut attrs = cx.attrs(child);
         attrs.cfg ^= block_attrs.cfg;
@@ -370,10 +441,18 @@ fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
 
 fn lower_extern_crate(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs) {
     let tree = cx.tree;
-    let Some(token) = tree.child(node, NAME_REF).and_then(|name| tree.tokens(name).next()) else { return };
+    let Some(token) = tree
+        .child(node, NAME_REF)
+        .and_then(|name| tree.tokens(name).next())
+    else {
+        return;
+    };
     let path: Path = [Name::ident(tree.token_text(token))].into();
     let name = rename(tree, node).unwrap_or(path[0]);
-    let kind = ImportKind::ExternCrate { name, macro_use: attrs.macro_use };
+    let kind = ImportKind::ExternCrate {
+        name,
+        macro_use: attrs.macro_use,
+    };
     cx.out.items.imports.push(Import {
         scope,
         path,
@@ -396,7 +475,13 @@ fn lower_use(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs) 
     }
 }
 
-fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs, prefix: &[Name]) {
+fn lower_use_tree(
+    cx: &mut Lower<'_, '_>,
+    node: Idx,
+    scope: ScopeIdx,
+    attrs: &Attrs,
+    prefix: &[Name],
+) {
     let tree = cx.tree;
     let mut path = prefix.to_vec();
     if let Some(own) = tree.child(node, PATH) {
@@ -419,8 +504,19 @@ fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &At
         }
         let Some(&last) = path.last() else { return };
         let name = rename(tree, node).unwrap_or(last);
-        if to_self { ImportKind::TypeOnly(name) } else { ImportKind::Named(name) }
+        if to_self {
+            ImportKind::TypeOnly(name)
+        } else {
+            ImportKind::Named(name)
+        }
     };
     let cfg_atoms = sorted(attrs.cfg_atoms.clone());
-    cx.out.items.imports.push(Import { scope, path: path.into(), kind, cfg: attrs.cfg, cfg_atoms, when: attrs.when.clone() });
+    cx.out.items.imports.push(Import {
+        scope,
+        path: path.into(),
+        kind,
+        cfg: attrs.cfg,
+        cfg_atoms,
+        when: attrs.when.clone(),
+    });
 }

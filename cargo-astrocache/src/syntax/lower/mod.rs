@@ -28,7 +28,11 @@ pub fn facts(text: &str, edition: Edition) -> FileFacts {
 
 fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>) -> FileFacts {
     let mut out = Output::default();
-    let attrs = if tree.is_empty() { attrs::Attrs::default() } else { attrs::read(tree, 0) };
+    let attrs = if tree.is_empty() {
+        attrs::Attrs::default()
+    } else {
+        attrs::read(tree, 0)
+    };
     out.push_scope(Scope {
         parent: None,
         name: None,
@@ -41,12 +45,27 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>)
         path_attr: None,
     });
     let enclosing = Enclosing::default();
-    let deals_in_tokens = ["proc_macro", "TokenStream", "OUT_DIR"].iter().any(|word| lines.text.contains(word));
-    let mut cx = Lower { tree, out: &mut out, edition, base, lines, enclosing, deals_in_tokens };
+    let deals_in_tokens = ["proc_macro", "TokenStream", "OUT_DIR"]
+        .iter()
+        .any(|word| lines.text.contains(word));
+    let mut cx = Lower {
+        tree,
+        out: &mut out,
+        edition,
+        base,
+        lines,
+        enclosing,
+        deals_in_tokens,
+    };
     if !tree.is_empty() {
         items::lower_list(&mut cx, 0, ScopeIdx(0), None);
     }
-    FileFacts { items: Arc::new(out.items), bodies: out.bodies, expansions: out.expansions, errors: tree.errors }
+    FileFacts {
+        items: Arc::new(out.items),
+        bodies: out.bodies,
+        expansions: out.expansions,
+        errors: tree.errors,
+    }
 }
 
 /// What is being read, and where its facts go.
@@ -106,7 +125,10 @@ impl Lower<'_, '_> {
     /// Range, line, column and layout of an item.
     fn place(&self, node: Idx) -> DefBody {
         let (start, stop) = (self.tree.start(node), self.tree.stop(node));
-        let name = self.tree.child(node, ra_ap_parser::SyntaxKind::NAME).unwrap_or(node);
+        let name = self
+            .tree
+            .child(node, ra_ap_parser::SyntaxKind::NAME)
+            .unwrap_or(node);
         let (line, column) = self.lines.position(self.base + self.tree.start(name));
         let (first_line, first_column) = self.lines.position(self.base + start);
         let mut layout = Vec::new();
@@ -126,7 +148,10 @@ impl Lower<'_, '_> {
     /// Where an item starts after its outer attributes and doc comments.
     fn item_start(&self, node: Idx) -> u32 {
         use ra_ap_parser::SyntaxKind::{ATTR, COMMENT};
-        let first = self.tree.children(node).find(|&c| !matches!(self.tree.kind(c), ATTR | COMMENT));
+        let first = self
+            .tree
+            .children(node)
+            .find(|&c| !matches!(self.tree.kind(c), ATTR | COMMENT));
         self.tree.start(first.unwrap_or(node))
     }
 
@@ -162,15 +187,26 @@ struct LineStarts<'a> {
 
 impl<'a> LineStarts<'a> {
     fn new(text: &'a str) -> LineStarts<'a> {
-        let starts = std::iter::once(0).chain(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(at, _)| at as u32 + 1));
-        LineStarts { text, starts: starts.collect() }
+        let starts = std::iter::once(0).chain(
+            text.bytes()
+                .enumerate()
+                .filter(|&(_, b)| b == b'\n')
+                .map(|(at, _)| at as u32 + 1),
+        );
+        LineStarts {
+            text,
+            starts: starts.collect(),
+        }
     }
 
     /// Line and column (in characters, as rustc counts), both from 1.
     fn position(&self, offset: u32) -> (u32, u32) {
         let line = self.starts.partition_point(|&start| start <= offset);
         let start = self.starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
-        let column = self.text.get(start as usize..offset as usize).map_or(0, |head| head.chars().count());
+        let column = self
+            .text
+            .get(start as usize..offset as usize)
+            .map_or(0, |head| head.chars().count());
         (line as u32, column as u32 + 1)
     }
 }

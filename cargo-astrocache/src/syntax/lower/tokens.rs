@@ -4,7 +4,10 @@ use ra_ap_parser::SyntaxKind::*;
 
 use super::super::{
     cfg::{Cfg, Condition},
-    facts::{Def, DefData, DefFlags, DefIdx, DefKind, Include, MacroFacts, MentionKind, Path, ProvidedTokens, ScopeIdx, SiteFacts},
+    facts::{
+        Def, DefData, DefFlags, DefIdx, DefKind, Include, MacroFacts, MentionKind, Path,
+        ProvidedTokens, ScopeIdx, SiteFacts,
+    },
     hash::{Normalise, TokenSink, feed},
     name::{Name, known},
     operators::Operators,
@@ -20,9 +23,27 @@ use super::{
 
 /// Expression macros of std that people call as statements. They define nothing, so no macro site is kept for them.
 const PLAIN_STATEMENTS: &[&str] = &[
-    "println", "print", "eprintln", "eprint", "assert", "assert_eq", "assert_ne", "debug_assert", "debug_assert_eq",
-    "debug_assert_ne", "panic", "unreachable", "todo", "unimplemented", "write", "writeln", "vec", "format", "dbg",
-    "matches", "try",
+    "println",
+    "print",
+    "eprintln",
+    "eprint",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "panic",
+    "unreachable",
+    "todo",
+    "unimplemented",
+    "write",
+    "writeln",
+    "vec",
+    "format",
+    "dbg",
+    "matches",
+    "try",
 ];
 
 /// How the tokens will be read by whoever gets them.
@@ -41,14 +62,23 @@ enum Mode {
 }
 
 /// Macros whose arguments become the output of a proc macro.
-const QUOTES: &[&str] = &["quote", "quote_spanned", "parse_quote", "parse_quote_spanned"];
+const QUOTES: &[&str] = &[
+    "quote",
+    "quote_spanned",
+    "parse_quote",
+    "parse_quote_spanned",
+];
 
 /// A macro call inside a body or a type.
 pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     let tree = cx.tree;
-    let Some(path) = tree.child(node, PATH).map(|p| paths::path(tree, p)) else { return };
+    let Some(path) = tree.child(node, PATH).map(|p| paths::path(tree, p)) else {
+        return;
+    };
     body.mention(MentionKind::Macro, &path);
-    let Some(args) = tree.child(node, TOKEN_TREE) else { return };
+    let Some(args) = tree.child(node, TOKEN_TREE) else {
+        return;
+    };
     let toks = inner_tokens(tree, args);
     called(tree, &path, &toks, body);
     let items = toks.iter().any(|&t| tree.kind(t) == FN_KW);
@@ -59,7 +89,9 @@ pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     }
     if cx.deals_in_tokens {
         for &token in toks.iter().filter(|&&t| tree.kind(t) == STRING) {
-            string_paths(unquote(tree.token_text(token)), |path| body.mention(MentionKind::Quoted, path));
+            string_paths(unquote(tree.token_text(token)), |path| {
+                body.mention(MentionKind::Quoted, path)
+            });
         }
     }
 }
@@ -98,19 +130,37 @@ pub fn statement_site(cx: &mut Lower<'_, '_>, statement: Idx, body: &Body) {
 }
 
 /// A macro call in item position.
-pub fn item_site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefIdx>, attrs: Attrs) {
+pub fn item_site(
+    cx: &mut Lower<'_, '_>,
+    node: Idx,
+    scope: ScopeIdx,
+    parent: Option<DefIdx>,
+    attrs: Attrs,
+) {
     site(cx, node, scope, parent, attrs);
 }
 
 fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefIdx>, attrs: Attrs) {
     let tree = cx.tree;
-    let Some(path) = tree.child(node, PATH).map(|p| paths::path(tree, p)) else { return };
-    let Some(args) = tree.child(node, TOKEN_TREE) else { return };
+    let Some(path) = tree.child(node, PATH).map(|p| paths::path(tree, p)) else {
+        return;
+    };
+    let Some(args) = tree.child(node, TOKEN_TREE) else {
+        return;
+    };
     let toks = inner_tokens(tree, args);
     let lowered = lower_args(cx, args, &path, scope, parent);
     let facts = SiteFacts {
-        tokens: if lowered { ProvidedTokens::default() } else { provided(tree, &toks) },
-        calls: if lowered { Box::new([]) } else { calls(tree, &toks) },
+        tokens: if lowered {
+            ProvidedTokens::default()
+        } else {
+            provided(tree, &toks)
+        },
+        calls: if lowered {
+            Box::new([])
+        } else {
+            calls(tree, &toks)
+        },
         idents: idents(tree, &toks),
         lowered,
         bare: toks.is_empty(),
@@ -126,7 +176,11 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
         generics: Box::new([]),
         cfg: attrs.cfg,
         when: attrs.when.clone(),
-        flags: DefFlags { test: attrs.test, has_body: true, ..DefFlags::default() },
+        flags: DefFlags {
+            test: attrs.test,
+            has_body: true,
+            ..DefFlags::default()
+        },
         attrs: Box::new([]),
         data: DefData::Site(Box::new(facts)),
     });
@@ -140,7 +194,15 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
         scan(tree, &toks, Mode::ItemArgs, &mut body);
     }
     let mut sink = TokenSink::default();
-    feed(tree, node, &Normalise { skip: &|i| attrs::is_lint_node(tree, i), docs: false }, &mut sink);
+    feed(
+        tree,
+        node,
+        &Normalise {
+            skip: &|i| attrs::is_lint_node(tree, i),
+            docs: false,
+        },
+        &mut sink,
+    );
     let mut out = cx.place(node);
     out.hash = sink.hash();
     body.finish(&mut out);
@@ -149,14 +211,29 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
 
 /// Reads the arguments as items where they are items: `cfg_rt! { mod a; fn f() {} }`, `thread_local! { static A: .. }`,
 /// the branches of `cfg_if!`. They stand as definitions that mention the macro, whose body so joins their closures.
-fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, parent: Option<DefIdx>) -> bool {
+fn lower_args(
+    cx: &mut Lower<'_, '_>,
+    args: Idx,
+    path: &Path,
+    scope: ScopeIdx,
+    parent: Option<DefIdx>,
+) -> bool {
     let tree = cx.tree;
-    let inside = (tree.start(args) as usize + 1, (tree.stop(args) as usize).saturating_sub(1));
-    let Some(text) = tree.text.get(inside.0..inside.1) else { return false };
+    let inside = (
+        tree.start(args) as usize + 1,
+        (tree.stop(args) as usize).saturating_sub(1),
+    );
+    let Some(text) = tree.text.get(inside.0..inside.1) else {
+        return false;
+    };
     if lower_text(cx, text, inside.0, path, scope, parent) {
         return true;
     }
-    let mut kinds = tree.children(args).filter(|&c| tree.kind(c) != COMMENT).map(|c| tree.kind(c)).skip(1);
+    let mut kinds = tree
+        .children(args)
+        .filter(|&c| tree.kind(c) != COMMENT)
+        .map(|c| tree.kind(c))
+        .skip(1);
     if (kinds.next(), kinds.next()) != (Some(IF_KW), Some(POUND)) {
         return false;
     }
@@ -167,12 +244,28 @@ fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, p
     let mut failed: Condition = None;
     let mut lowered = false;
     for part in tree.children(args) {
-        let (start, stop) = (tree.start(part) as usize + 1, (tree.stop(part) as usize).saturating_sub(1));
-        let branch = tree.kind(part) == TOKEN_TREE && tree.text.as_bytes().get(start - 1) == Some(&b'{');
+        let (start, stop) = (
+            tree.start(part) as usize + 1,
+            (tree.stop(part) as usize).saturating_sub(1),
+        );
+        let branch =
+            tree.kind(part) == TOKEN_TREE && tree.text.as_bytes().get(start - 1) == Some(&b'{');
         if !branch {
-            feed(tree, part, &Normalise { skip: &|_| false, docs: false }, &mut conditions);
+            feed(
+                tree,
+                part,
+                &Normalise {
+                    skip: &|_| false,
+                    docs: false,
+                },
+                &mut conditions,
+            );
             attrs::cfg_atoms(tree, part, &mut cx.enclosing.cfg_atoms);
-            predicate.extend(tree.tokens(part).filter(|&t| tree.kind(t) != COMMENT).map(|t| tree.token_text(t)));
+            predicate.extend(
+                tree.tokens(part)
+                    .filter(|&t| tree.kind(t) != COMMENT)
+                    .map(|t| tree.token_text(t)),
+            );
         } else if let Some(text) = tree.text.get(start..stop) {
             cx.enclosing.cfg = outer.cfg ^ conditions.hash64();
             let own = attrs::condition_of(&predicate);
@@ -222,7 +315,21 @@ fn may_hold_items(text: &str) -> bool {
     ITEM_STARTS.iter().any(|word| text.contains(word))
 }
 
-const ITEM_STARTS: &[&str] = &["fn ", "mod ", "use ", "struct ", "enum ", "union ", "trait ", "impl", "type ", "const ", "static ", "macro_rules!", "extern "];
+const ITEM_STARTS: &[&str] = &[
+    "fn ",
+    "mod ",
+    "use ",
+    "struct ",
+    "enum ",
+    "union ",
+    "trait ",
+    "impl",
+    "type ",
+    "const ",
+    "static ",
+    "macro_rules!",
+    "extern ",
+];
 
 /// What a call tells by the macro's name alone.
 fn called(tree: &Tree<'_>, path: &[Name], args: &[Idx], body: &mut Body) {
@@ -234,10 +341,14 @@ fn called(tree: &Tree<'_>, path: &[Name], args: &[Idx], body: &mut Body) {
         "cfg" => attrs::cfg_atoms_of(tree, args, &mut body.cfg_atoms),
         "env" | "option_env" => {
             let first = args.iter().find(|&&t| tree.kind(t) == STRING);
-            body.env.extend(first.map(|&t| Name::new(unquote(tree.token_text(t)))));
+            body.env
+                .extend(first.map(|&t| Name::new(unquote(tree.token_text(t)))));
         }
         "include" | "include_str" | "include_bytes" => {
-            body.includes.push(Include { code: name.as_str() == "include", parts: include_parts(tree, args) });
+            body.includes.push(Include {
+                code: name.as_str() == "include",
+                parts: include_parts(tree, args),
+            });
         }
         _ => {}
     }
@@ -267,7 +378,11 @@ fn include_parts(tree: &Tree<'_>, args: &[Idx]) -> Box<[Name]> {
 
 /// What a `macro_rules!` or `macro` definition can bring into being.
 pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
-    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).skip(3).collect();
+    let toks: Vec<Idx> = tree
+        .tokens(node)
+        .filter(|&t| tree.kind(t) != COMMENT)
+        .skip(3)
+        .collect();
     MacroFacts {
         tokens: provided(tree, &toks),
         calls: calls(tree, &toks),
@@ -292,11 +407,25 @@ fn is_member_arg(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
 /// Reads the arm `() => { items }` of a `macro_rules!`: its body is its expansion, to the letter.
 pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) {
     let tree = cx.tree;
-    let groups: Vec<Idx> = tree.children(rules).filter(|&c| tree.kind(c) == TOKEN_TREE).collect();
-    let arm = groups.windows(2).find(|pair| tree.tokens(pair[0]).count() == 2 && tree.tokens(pair[1]).count() > 2);
+    let groups: Vec<Idx> = tree
+        .children(rules)
+        .filter(|&c| tree.kind(c) == TOKEN_TREE)
+        .collect();
+    let arm = groups
+        .windows(2)
+        .find(|pair| tree.tokens(pair[0]).count() == 2 && tree.tokens(pair[1]).count() > 2);
     let Some(&[_, body]) = arm else { return };
-    let (start, stop) = (tree.start(body) as usize + 1, (tree.stop(body) as usize).saturating_sub(1));
-    let Some(text) = tree.text.get(start..stop).filter(|text| may_hold_items(text)) else { return };
+    let (start, stop) = (
+        tree.start(body) as usize + 1,
+        (tree.stop(body) as usize).saturating_sub(1),
+    );
+    let Some(text) = tree
+        .text
+        .get(start..stop)
+        .filter(|text| may_hold_items(text))
+    else {
+        return;
+    };
     let sub = Tree::items(text, cx.edition);
     if sub.errors > 0 || sub.is_empty() {
         return;
@@ -310,7 +439,12 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) {
 }
 
 fn idents(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
-    sorted(toks.iter().filter(|&&t| is_segment(tree.kind(t))).map(|&t| Name::ident(tree.token_text(t))).collect())
+    sorted(
+        toks.iter()
+            .filter(|&&t| is_segment(tree.kind(t)))
+            .map(|&t| Name::ident(tree.token_text(t)))
+            .collect(),
+    )
 }
 
 fn calls(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
@@ -356,8 +490,13 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
                 out.aliases = true;
                 imported(tree, &toks[at + 1..], &mut defines, &mut out);
             }
-            IMPL_KW if is_impl_header(tree, toks, at) => impl_header(tree, &toks[at + 1..], &mut impls, &mut out),
-            L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
+            IMPL_KW if is_impl_header(tree, toks, at) => {
+                impl_header(tree, &toks[at + 1..], &mut impls, &mut out)
+            }
+            L_BRACK
+                if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE)
+                    && tree.is_joint(toks[at]) =>
+            {
                 out.glue = true;
             }
             _ => {}
@@ -368,13 +507,26 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     out
 }
 
-fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
+fn define(
+    tree: &Tree<'_>,
+    toks: &[Idx],
+    keyword: usize,
+    defines: &mut Vec<Name>,
+    out: &mut ProvidedTokens,
+) {
     let behind_star = keyword > 0 && tree.kind(toks[keyword - 1]) == STAR;
     if behind_star {
         return;
     }
-    let skipped = |&&t: &&Idx| matches!(tree.kind(t), MUT_KW | REF_KW | BANG | UNSAFE_KW | ASYNC_KW | EXTERN_KW | STRING);
-    let Some(&next) = toks[keyword + 1..].iter().find(|t| !skipped(t)) else { return };
+    let skipped = |&&t: &&Idx| {
+        matches!(
+            tree.kind(t),
+            MUT_KW | REF_KW | BANG | UNSAFE_KW | ASYNC_KW | EXTERN_KW | STRING
+        )
+    };
+    let Some(&next) = toks[keyword + 1..].iter().find(|t| !skipped(t)) else {
+        return;
+    };
     match tree.kind(next) {
         DOLLAR => out.defines_arg = true,
         kind if is_segment(kind) => defines.push(Name::ident(tree.token_text(next))),
@@ -383,12 +535,22 @@ fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>
 }
 
 fn imported(tree: &Tree<'_>, toks: &[Idx], defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
-    let end = toks.iter().position(|&t| tree.kind(t) == SEMICOLON).unwrap_or(toks.len());
+    let end = toks
+        .iter()
+        .position(|&t| tree.kind(t) == SEMICOLON)
+        .unwrap_or(toks.len());
     for at in 0..end {
-        let last = matches!(toks.get(at + 1).map(|&t| tree.kind(t)), Some(COMMA | R_CURLY | SEMICOLON) | None);
+        let last = matches!(
+            toks.get(at + 1).map(|&t| tree.kind(t)),
+            Some(COMMA | R_CURLY | SEMICOLON) | None
+        );
         match tree.kind(toks[at]) {
-            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => out.defines_arg = true,
-            kind if last && is_segment(kind) => defines.push(Name::ident(tree.token_text(toks[at]))),
+            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => {
+                out.defines_arg = true
+            }
+            kind if last && is_segment(kind) => {
+                defines.push(Name::ident(tree.token_text(toks[at])))
+            }
             _ => {}
         }
     }
@@ -419,7 +581,10 @@ fn impl_header(tree: &Tree<'_>, toks: &[Idx], impls: &mut Vec<Name>, out: &mut P
 }
 
 fn inner_tokens(tree: &Tree<'_>, args: Idx) -> Vec<Idx> {
-    let mut toks: Vec<Idx> = tree.tokens(args).filter(|&t| tree.kind(t) != COMMENT).collect();
+    let mut toks: Vec<Idx> = tree
+        .tokens(args)
+        .filter(|&t| tree.kind(t) != COMMENT)
+        .collect();
     if toks.len() >= 2 {
         toks.pop();
         toks.remove(0);
@@ -429,7 +594,9 @@ fn inner_tokens(tree: &Tree<'_>, args: Idx) -> Vec<Idx> {
 
 /// `quote!(tokens)`, `quote_spanned!(expression=> tokens)`: the expression runs here.
 fn scan_quote(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
-    let arrow = toks.windows(2).position(|w| tree.kind(w[0]) == EQ && tree.kind(w[1]) == R_ANGLE && tree.is_joint(w[0]));
+    let arrow = toks
+        .windows(2)
+        .position(|w| tree.kind(w[0]) == EQ && tree.kind(w[1]) == R_ANGLE && tree.is_joint(w[0]));
     let fat = toks.iter().position(|&t| tree.kind(t) == FAT_ARROW);
     // Only the first tokens can be a span; an arrow further in belongs to what is quoted.
     let (span, quoted) = match arrow.or(fat) {
@@ -478,12 +645,15 @@ fn starts_path(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
 
 /// `.name(` and `.name::<` are method calls; a bare `.name` is a field unless a macro adds the call.
 fn scan_member(tree: &Tree<'_>, toks: &[Idx], dot: usize, mode: Mode, body: &mut Body) -> usize {
-    let Some(&name) = toks.get(dot + 1) else { return dot };
+    let Some(&name) = toks.get(dot + 1) else {
+        return dot;
+    };
     if !is_segment(tree.kind(name)) {
         return dot;
     }
     let name = Name::ident(tree.token_text(name));
-    let called = toks.get(dot + 2).is_some_and(|&t| tree.kind(t) == L_PAREN) || paths::is_path_sep(tree, toks, dot + 2);
+    let called = toks.get(dot + 2).is_some_and(|&t| tree.kind(t) == L_PAREN)
+        || paths::is_path_sep(tree, toks, dot + 2);
     if mode == Mode::Quoted {
         body.mention(MentionKind::QuotedMethod, &[name]);
     } else if called {
@@ -518,7 +688,10 @@ fn scan_path(
         let close = matching_close(tree, toks, next + 1);
         let args = toks.get(next + 2..close).unwrap_or_default();
         called(tree, &path, args, body);
-        if path.last().is_some_and(|name| QUOTES.contains(&name.as_str())) {
+        if path
+            .last()
+            .is_some_and(|name| QUOTES.contains(&name.as_str()))
+        {
             scan_quote(tree, args, mode, body);
             return close;
         }
@@ -541,7 +714,11 @@ fn scan_path(
 /// What is called, or named like a type or a const, is surely meant as a name of something.
 fn token_kind(tree: &Tree<'_>, toks: &[Idx], next: usize, path: &[Name]) -> MentionKind {
     let called = toks.get(next).is_some_and(|&t| tree.kind(t) == L_PAREN);
-    if is_lower(path) && !called { MentionKind::WeakToken } else { MentionKind::Token }
+    if is_lower(path) && !called {
+        MentionKind::WeakToken
+    } else {
+        MentionKind::Token
+    }
 }
 
 /// A lone lower-case identifier.
@@ -571,7 +748,9 @@ fn matching_close(tree: &Tree<'_>, toks: &[Idx], open: usize) -> usize {
 fn is_defined_here(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
     let kind = |back: usize| at.checked_sub(back).map(|i| tree.kind(toks[i]));
     match kind(1) {
-        Some(FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | LET_KW | STATIC_KW) => true,
+        Some(FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | LET_KW | STATIC_KW) => {
+            true
+        }
         Some(CONST_KW) => kind(2) != Some(STAR),
         Some(MUT_KW | REF_KW) => matches!(kind(2), Some(LET_KW | STATIC_KW)),
         // `$x:expr`
@@ -588,8 +767,11 @@ fn gather(tree: &Tree<'_>, toks: &[Idx], at: usize, consumed: &mut Vec<usize>) -
         segments.push(known::DOLLAR_CRATE);
         next = at + 2;
     } else {
-        let rooted = at >= 2 && paths::is_path_sep(tree, toks, at - 2)
-            && !at.checked_sub(3).is_some_and(|i| matches!(tree.kind(toks[i]), R_ANGLE | IDENT));
+        let rooted = at >= 2
+            && paths::is_path_sep(tree, toks, at - 2)
+            && !at
+                .checked_sub(3)
+                .is_some_and(|i| matches!(tree.kind(toks[i]), R_ANGLE | IDENT));
         if rooted {
             segments.push(known::ROOT);
         }
@@ -607,7 +789,9 @@ fn gather(tree: &Tree<'_>, toks: &[Idx], at: usize, consumed: &mut Vec<usize>) -
     // `a::<T>::b`: the arguments are read on their own, the tail belongs to this path.
     let mut tail = first_run;
     while let Some(after) = turbofish_end(tree, toks, tail) {
-        let Some(name) = after_path_sep(tree, toks, after) else { break };
+        let Some(name) = after_path_sep(tree, toks, after) else {
+            break;
+        };
         if !toks.get(name).is_some_and(|&t| is_segment(tree.kind(t))) {
             break;
         }
@@ -643,12 +827,16 @@ fn turbofish_end(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<usize> {
 /// What stands before a path that begins with `::`: `<T as Tr>::m` gives `Tr`, `<T>::m` gives `T`, anything else that
 /// cannot be named gives `<>`.
 fn qualifier_before(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<Path> {
-    let sep = at.checked_sub(2).filter(|&i| paths::is_path_sep(tree, toks, i))?;
+    let sep = at
+        .checked_sub(2)
+        .filter(|&i| paths::is_path_sep(tree, toks, i))?;
     let close = sep.checked_sub(1)?;
     match tree.kind(toks[close]) {
         R_ANGLE => Some(anchor_before(tree, toks, close)),
         // `$x::name`, `#x::name`, in the middle of a path too: `a::#x::name`
-        IDENT if close > 0 && matches!(tree.kind(toks[close - 1]), DOLLAR | POUND) => Some([known::WILDCARD].into()),
+        IDENT if close > 0 && matches!(tree.kind(toks[close - 1]), DOLLAR | POUND) => {
+            Some([known::WILDCARD].into())
+        }
         _ => None,
     }
 }
@@ -666,7 +854,11 @@ fn anchor_before(tree: &Tree<'_>, toks: &[Idx], close: usize) -> Path {
                 if depth == 0 {
                     let first = cast.map_or(i + 1, |at| at + 1);
                     let segments = starts_path(tree, toks, first) && first < close;
-                    return if segments { gather(tree, toks, first, &mut Vec::new()).0 } else { unknown };
+                    return if segments {
+                        gather(tree, toks, first, &mut Vec::new()).0
+                    } else {
+                        unknown
+                    };
                 }
             }
             AS_KW if depth == 1 => cast = Some(i),
@@ -680,14 +872,23 @@ fn anchor_before(tree: &Tree<'_>, toks: &[Idx], close: usize) -> Path {
 fn scan_string(literal: &str, mode: Mode, body: &mut Body) {
     let text = unquote(literal);
     match mode {
-        Mode::Attribute => return string_paths(text, |path| body.mention(MentionKind::AttributePath, path)),
+        Mode::Attribute => {
+            return string_paths(text, |path| body.mention(MentionKind::AttributePath, path));
+        }
         Mode::Quoted => return,
         _ => {}
     }
     format_names(text, |name| {
         let path = [Name::ident(name)];
         if mode != Mode::Args || !body.is_local(&path) {
-            body.mention(if is_lower(&path) { MentionKind::WeakToken } else { MentionKind::Token }, &path);
+            body.mention(
+                if is_lower(&path) {
+                    MentionKind::WeakToken
+                } else {
+                    MentionKind::Token
+                },
+                &path,
+            );
         }
     });
 }
@@ -702,12 +903,16 @@ fn format_names(text: &str, mut each: impl FnMut(&str)) {
             continue;
         }
         let Some(close) = rest.find('}') else { return };
-        let (name, spec) = rest[..close].split_once(':').unwrap_or((&rest[..close], ""));
+        let (name, spec) = rest[..close]
+            .split_once(':')
+            .unwrap_or((&rest[..close], ""));
         if is_ident(name.trim()) {
             each(name.trim());
         }
         for part in spec.split('$').rev().skip(1) {
-            let start = part.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+            let start = part
+                .rfind(|c: char| !c.is_alphanumeric() && c != '_')
+                .map_or(0, |at| at + 1);
             if is_ident(&part[start..]) {
                 each(&part[start..]);
             }
@@ -717,17 +922,24 @@ fn format_names(text: &str, mut each: impl FnMut(&str)) {
 }
 
 fn is_ident(text: &str) -> bool {
-    text.starts_with(|c: char| c == '_' || c.is_alphabetic()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())
+    text.starts_with(|c: char| c == '_' || c.is_alphabetic())
+        && text.chars().all(|c| c == '_' || c.is_alphanumeric())
 }
 
 /// Every `a::b::c` in a string.
 pub fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
     let is_path_char = |c: char| c == '_' || c == ':' || c.is_alphanumeric();
-    for word in text.split(|c: char| !is_path_char(c)).filter(|word| !word.is_empty()) {
-        let segments: Vec<Name> = word.split("::").filter(|seg| is_ident(seg)).map(Name::ident).collect();
+    for word in text
+        .split(|c: char| !is_path_char(c))
+        .filter(|word| !word.is_empty())
+    {
+        let segments: Vec<Name> = word
+            .split("::")
+            .filter(|seg| is_ident(seg))
+            .map(Name::ident)
+            .collect();
         if !segments.is_empty() {
             each(&segments);
         }
     }
 }
-
