@@ -23,13 +23,16 @@ pub struct Problem {
     pub message: String,
 }
 
+/// A text and the hash of its bytes.
+type Pending = (Arc<str>, [u8; 32]);
+
 /// The files of one database.
 #[derive(Default)]
 pub struct Files {
     inputs: Mutex<FxHashMap<(Utf8PathBuf, Edition), SourceFile>>,
     blobs: Mutex<FxHashMap<Utf8PathBuf, Blob>>,
     /// Texts that were read for their hash and not yet asked for.
-    texts: Mutex<FxHashMap<Utf8PathBuf, (Arc<str>, [u8; 32])>>,
+    texts: Mutex<FxHashMap<Utf8PathBuf, Pending>>,
     problems: Mutex<FxHashMap<Utf8PathBuf, Problem>>,
     /// A file changed between two reads in this run.
     raced: AtomicBool,

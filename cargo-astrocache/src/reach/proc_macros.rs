@@ -265,11 +265,17 @@ impl Flood<'_> {
         for target in &resolution.targets {
             match (target.res, resolution.assoc_from) {
                 (Res::Def(def), Some(at)) => self.assoc(id, def, &it.path[at..], it.module),
+                // The attribute's own name.
+                (Res::Def(def), None) if self.is_proc_macro(def) => {}
                 (Res::Def(def), None) => self.mark(def, Rule::R10),
                 (Res::Mod(module), None) if module.module != 0 => self.whole_module(module),
                 _ => {}
             }
         }
+    }
+
+    fn is_proc_macro(&self, id: DefId) -> bool {
+        matches!(self.def(id).map(|def| &def.data), Some(DefData::ProcMacro(_)))
     }
 
     /// A module that a derive was told to use: which of its functions, only the derive knows.

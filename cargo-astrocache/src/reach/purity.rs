@@ -34,7 +34,6 @@ const IMPURE: &[(&str, &str)] = &[
     ("std::thread::current", "process"),
     ("std::hash::RandomState", "random"),
     ("std::collections::hash_map::RandomState", "random"),
-    ("std::arch", "opaque"),
 ];
 
 /// Packages whose very purpose is randomness.

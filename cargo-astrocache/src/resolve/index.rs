@@ -244,7 +244,7 @@ impl Index {
             .filter_map(|&mac| Some((mac, world.def(mac)?)))
             .collect();
         let tokens = |def: &Def| match &def.data {
-            DefData::Macro(mac) => mac.tokens.clone(),
+            DefData::Macro(mac) if !mac.exact => mac.tokens.clone(),
             _ => Default::default(),
         };
         let unknown = macros.is_empty();
@@ -253,43 +253,63 @@ impl Index {
         if !has_impl {
             return;
         }
-        let mut found = Vec::new();
+        let mut named = Named::default();
         for &name in facts.idents.iter().chain(&facts.tokens.impls) {
-            found.extend(named_types(world, module, name));
+            named.add(world, module, name);
         }
         for (mac, def) in macros {
             let home = world.module_of(mac).unwrap_or(module);
             for name in tokens(def).impls {
-                found.extend(named_types(world, home, name));
-                found.extend(named_types(world, module, name));
+                named.add(world, home, name);
+                named.add(world, module, name);
             }
         }
-        found.sort();
-        found.dedup();
-        for it in found {
+        for it in named.deciding() {
             self.sites_by_type.entry(it).or_default().push(id);
         }
+    }
+}
+
+/// What the headers and arguments of a macro call name.
+#[derive(Default)]
+struct Named {
+    types: Vec<DefId>,
+    traits: Vec<DefId>,
+    /// A type of std or of the language.
+    foreign: bool,
+}
+
+impl Named {
+    fn add(&mut self, world: &World, module: ModId, name: Name) {
+        self.types.extend(types(world, module, &[name]));
+        self.traits.extend(analyzed(world, module, &[name], DefKind::Trait));
+        let found = world.resolve_written(module, &[name], Ns::Type);
+        let foreign = |res: Res| matches!(res, Res::External(_));
+        self.foreign |= found.unresolved.is_none() && found.targets.iter().any(|target| foreign(target.res));
+    }
+
+    /// An impl for an analyzed type needs that type to be live; one for a foreign type can only be told by its trait.
+    fn deciding(mut self) -> Vec<DefId> {
+        if self.types.is_empty() || self.foreign {
+            self.types.append(&mut self.traits);
+        }
+        self.types.sort();
+        self.types.dedup();
+        self.types
     }
 }
 
 /// R7 where the head decides nothing: the types in the self type do, else those in the header, else, for an un-analyzed
 /// trait, the traits in the header.
 fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef) -> Vec<DefId> {
-    let all = |paths: &[Path]| -> Vec<DefId> {
-        paths
-            .iter()
-            .flat_map(|path| types(world, module, path))
-            .collect()
-    };
+    let all = |paths: &[Path]| -> Vec<DefId> { paths.iter().flat_map(|path| types(world, module, path)).collect() };
     let mut out = all(&header.self_types);
     if out.is_empty() {
         out = all(&header.header_types);
     }
     if out.is_empty() && *trait_ == TraitRef::External {
         let paths = header.self_types.iter().chain(&header.header_types);
-        out = paths
-            .flat_map(|path| analyzed(world, module, path, DefKind::Trait))
-            .collect();
+        out = paths.flat_map(|path| analyzed(world, module, path, DefKind::Trait)).collect();
     }
     out.sort();
     out.dedup();
@@ -310,13 +330,6 @@ fn operator_of(world: &World, module: ModId, path: &[Name]) -> Operators {
 
 fn is_param(def: &Def, path: &[Name]) -> bool {
     matches!(path, [name, ..] if def.generics.contains(name))
-}
-
-/// Types and traits that a bare name means.
-fn named_types(world: &World, module: ModId, name: Name) -> Vec<DefId> {
-    let mut out = types(world, module, &[name]);
-    out.extend(analyzed(world, module, &[name], DefKind::Trait));
-    out
 }
 
 /// The analyzed types that a path means, aliases followed.

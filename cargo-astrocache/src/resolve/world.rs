@@ -28,8 +28,8 @@ pub struct World {
     cones: Vec<FxHashSet<CrateId>>,
     /// What each module's globs lead to; see [`World::connect`].
     globs: FxHashMap<ModId, Arc<[Target]>>,
-    names: Mutex<FxHashMap<(Key, Mode), Arc<[Target]>>>,
-    declared: Mutex<FxHashMap<(Key, Mode), Arc<[Target]>>>,
+    names: Mutex<Answers>,
+    declared: Mutex<Answers>,
     provided: Mutex<FxHashMap<DefId, Arc<Provides>>>,
     traits: Mutex<FxHashMap<ModId, Arc<[DefId]>>>,
 }
@@ -61,6 +61,9 @@ pub struct Resolution {
 
 /// What is looked up.
 type Key = (ModId, Name, Ns);
+
+/// Look-ups that were made.
+type Answers = FxHashMap<(Key, Mode), Arc<[Target]>>;
 
 /// A look-up in progress.
 ///
@@ -895,6 +898,8 @@ impl World {
     ) {
         let Some(it) = self.def(def) else { return };
         match &it.data {
+            // Its items stand for themselves.
+            DefData::Macro(mac) if mac.exact => out.macros.push(def),
             DefData::Macro(mac) => {
                 out.macros.push(def);
                 out.names.extend(&mac.tokens.defines);

@@ -42,10 +42,8 @@ fn add(path: &Utf8Path, name: &str, depth: usize, hasher: &mut blake3::Hasher) -
         .flatten()
         .map(|entry| entry.file_name().to_owned())
         .collect();
-    names.retain(|name| {
-        !name.starts_with('.')
-            && !(name == "target" && path.join(name).join("CACHEDIR.TAG").exists())
-    });
+    let built = |name: &str| name == "target" && path.join(name).join("CACHEDIR.TAG").exists();
+    names.retain(|name| !name.starts_with('.') && !built(name));
     names.sort();
     for inner in names.iter().filter(|_| depth < 64) {
         add(&path.join(inner), inner, depth + 1, hasher);

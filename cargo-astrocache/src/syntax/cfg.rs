@@ -105,9 +105,9 @@ fn parse_one<'t>(tokens: &'t [&'t str]) -> Option<(Cfg, &'t [&'t str])> {
 fn parse_list<'t>(mut tokens: &'t [&'t str]) -> Option<(Vec<Cfg>, &'t [&'t str])> {
     let mut parts = Vec::new();
     loop {
-        match tokens.first()? {
-            &")" => return Some((parts, &tokens[1..])),
-            &"," => tokens = &tokens[1..],
+        match *tokens.first()? {
+            ")" => return Some((parts, &tokens[1..])),
+            "," => tokens = &tokens[1..],
             _ => {
                 let (part, rest) = parse_one(tokens)?;
                 parts.push(part);

@@ -191,6 +191,8 @@ pub struct MacroFacts {
     pub member_args: bool,
     /// Index into [`FileItems::expansions`] of the arm `() => { items }`.
     pub expansion: Option<u32>,
+    /// That arm is the only one, so the expansion is all there is to the macro.
+    pub exact: bool,
 }
 
 /// An item- or statement-position macro call.

@@ -118,6 +118,10 @@ fn lower_def(
         .collect();
     walk_def(cx, node, kind, def, &skip, &mut body);
     finish(cx, node, kind, &attrs, prefix, body);
+    let exact = matches!(&cx.out.items.defs[def.0 as usize].data, DefData::Macro(mac) if mac.exact);
+    if exact {
+        cx.out.bodies[def.0 as usize].hash = [0; 16];
+    }
     def
 }
 
@@ -147,8 +151,10 @@ fn walk_def(
             }
             TOKEN_TREE if kind == DefKind::Macro => {
                 body.header = false;
-                tokens::macro_body(cx, child, body);
-                tokens::expansion(cx, child, def);
+                // Items that a call stands for are definitions; the macro adds nothing to them.
+                if !tokens::expansion(cx, child, def) {
+                    tokens::macro_body(cx, child, body);
+                }
             }
             _ => {
                 body.header = matches!(kind, DefKind::Fn | DefKind::Impl | DefKind::Trait);
@@ -430,8 +436,11 @@ fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
                 let def = lower_def(cx, child, scope, None, attrs, &prefix);
                 let it = &mut cx.out.items.defs[def.0 as usize];
                 it.flags.foreign = true;
-                if matches!(it.data, DefData::None) {
-                    it.data = DefData::Linked(it.name);
+                match it.kind {
+                    // `type X;`: a type of its own.
+                    DefKind::TypeAlias => (it.kind, it.data) = (DefKind::Struct, DefData::None),
+                    _ if matches!(it.data, DefData::None) => it.data = DefData::Linked(it.name),
+                    _ => {}
                 }
             }
             _ => {}

@@ -388,6 +388,7 @@ pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
         calls: calls(tree, &toks),
         member_args: (0..toks.len()).any(|at| is_member_arg(tree, &toks, at)),
         expansion: None,
+        exact: false,
     }
 }
 
@@ -405,7 +406,9 @@ fn is_member_arg(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
 }
 
 /// Reads the arm `() => { items }` of a `macro_rules!`: its body is its expansion, to the letter.
-pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) {
+///
+/// Returns whether that is all there is to the macro.
+pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
     let tree = cx.tree;
     let groups: Vec<Idx> = tree
         .children(rules)
@@ -414,7 +417,7 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) {
     let arm = groups
         .windows(2)
         .find(|pair| tree.tokens(pair[0]).count() == 2 && tree.tokens(pair[1]).count() > 2);
-    let Some(&[_, body]) = arm else { return };
+    let Some(&[_, body]) = arm else { return false };
     let (start, stop) = (
         tree.start(body) as usize + 1,
         (tree.stop(body) as usize).saturating_sub(1),
@@ -424,18 +427,20 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) {
         .get(start..stop)
         .filter(|text| may_hold_items(text))
     else {
-        return;
+        return false;
     };
     let sub = Tree::items(text, cx.edition);
     if sub.errors > 0 || sub.is_empty() {
-        return;
+        return false;
     }
     let facts = super::of_tree(&sub, cx.edition, cx.base + start as u32, cx.lines);
     if let DefData::Macro(mac) = &mut cx.out.items.defs[def.0 as usize].data {
         mac.expansion = Some(cx.out.expansions.len() as u32);
+        mac.exact = groups.len() == 2;
         cx.out.items.expansions.push(facts.items.clone());
         cx.out.expansions.push(facts);
     }
+    groups.len() == 2
 }
 
 fn idents(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
