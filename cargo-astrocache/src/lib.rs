@@ -13,9 +13,5 @@ pub mod resolve;
 
 /// Which build of the analyzer this is: fingerprints of different builds are not mixed in one ledger.
 pub fn build_id() -> &'static str {
-    concat!(
-        env!("CARGO_PKG_VERSION"),
-        "-",
-        env!("ASTROCACHE_SOURCE_HASH")
-    )
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("ASTROCACHE_SOURCE_HASH"))
 }

@@ -18,16 +18,9 @@ use crate::project::Project;
 pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
     let mut stamps: BTreeMap<Utf8PathBuf, FileStamp> = BTreeMap::new();
     for path in &project.inputs {
-        stamps.insert(
-            path.clone(),
-            input_stamp(path.as_std_path(), analysis.taken_ns),
-        );
+        stamps.insert(path.clone(), input_stamp(path.as_std_path(), analysis.taken_ns));
     }
-    for file in analysis
-        .local_files
-        .iter()
-        .filter(|file| !file.path.is_dir())
-    {
+    for file in analysis.local_files.iter().filter(|file| !file.path.is_dir()) {
         stamps.insert(file.path.clone(), stamp(file.path.as_std_path(), file.hash));
     }
     let places: BTreeMap<Utf8PathBuf, u32> = stamps
@@ -62,10 +55,7 @@ fn root(project: &Project, report: &RootReport, places: &BTreeMap<Utf8PathBuf, u
         path: report.path.clone(),
         package: report.package.clone(),
         target: report.target.clone(),
-        file: project
-            .workspace_root
-            .join(&report.file)
-            .into_std_path_buf(),
+        file: project.workspace_root.join(&report.file).into_std_path_buf(),
         name: report.name.clone(),
         line: report.line,
         column: report.column,

@@ -23,10 +23,7 @@ pub fn annotated_crates(project: &Project) -> Vec<CrateId> {
             .iter()
             .any(|dep| RUNTIME.contains(&project.package_of(dep.krate).name.as_str()));
         let is_runtime = RUNTIME.contains(&project.package_of(id).name.as_str());
-        project.package_of(id).member
-            && uses_runtime
-            && !is_runtime
-            && krate.kind != CrateKind::BuildScript
+        project.package_of(id).member && uses_runtime && !is_runtime && krate.kind != CrateKind::BuildScript
     });
     // Tests and examples by the hundred cost a parse each: those that never speak of caching are left alone.
     candidates.filter(|&id| may_annotate(project, id)).collect()
@@ -34,18 +31,13 @@ pub fn annotated_crates(project: &Project) -> Vec<CrateId> {
 
 fn may_annotate(project: &Project, id: CrateId) -> bool {
     let krate = project.krate(id);
-    let side_target = matches!(
-        krate.kind,
-        CrateKind::Example | CrateKind::Test | CrateKind::Bench
-    );
+    let side_target = matches!(krate.kind, CrateKind::Example | CrateKind::Test | CrateKind::Bench);
     if !side_target {
         return true;
     }
     match source::read(&krate.root_file) {
         // A `mod` may hold the annotation.
-        Ok(it) => {
-            it.text.contains("cached") || it.text.contains("astrocache") || it.text.contains("mod ")
-        }
+        Ok(it) => it.text.contains("cached") || it.text.contains("astrocache") || it.text.contains("mod "),
         Err(_) => false,
     }
 }
@@ -57,11 +49,7 @@ pub fn named_crates(project: &Project, names: &[String]) -> Vec<CrateId> {
         .filter(|&id| project.package_of(id).member)
         .collect();
     let by_head = |name: &String| {
-        let head = name
-            .trim_start_matches('<')
-            .split("::")
-            .next()
-            .unwrap_or_default();
+        let head = name.trim_start_matches('<').split("::").next().unwrap_or_default();
         members
             .iter()
             .copied()
@@ -93,8 +81,7 @@ pub fn crates_in_play(project: &Project, crates: &[CrateId]) -> Vec<CrateId> {
         return Vec::new();
     }
     let primary = |id: CrateId| {
-        project.package_of(id).member
-            && matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin)
+        project.package_of(id).member && matches!(project.krate(id).kind, CrateKind::Lib | CrateKind::Bin)
     };
     let seeds = crates
         .iter()
@@ -104,9 +91,7 @@ pub fn crates_in_play(project: &Project, crates: &[CrateId]) -> Vec<CrateId> {
     loop {
         let scripts = out.iter().filter_map(|&id| {
             let package = project.package_of(id);
-            package
-                .build_script
-                .filter(|_| package.source == PackageSource::Path)
+            package.build_script.filter(|_| package.source == PackageSource::Path)
         });
         let scripts: BTreeSet<CrateId> = scripts.filter(|script| !out.contains(script)).collect();
         if scripts.is_empty() {
@@ -151,9 +136,7 @@ fn is_annotated(world: &World, id: DefId) -> bool {
                 .any(|target| match target.res {
                     Res::Def(id) => {
                         world.project.package_of(id.krate).name == "astrocache-macros"
-                            && world
-                                .def(id)
-                                .is_some_and(|def| def.name.as_str() == "cached")
+                            && world.def(id).is_some_and(|def| def.name.as_str() == "cached")
                     }
                     _ => false,
                 })
@@ -161,11 +144,7 @@ fn is_annotated(world: &World, id: DefId) -> bool {
 }
 
 /// All functions of `crates` with the paths they can be asked for.
-pub fn functions(
-    world: &World,
-    index: &Index,
-    crates: &[CrateId],
-) -> Vec<(String, Option<String>, DefId)> {
+pub fn functions(world: &World, index: &Index, crates: &[CrateId]) -> Vec<(String, Option<String>, DefId)> {
     let paths = DefPath { world, index };
     let maps = crates.iter().filter_map(|&krate| world.map(krate));
     let ids = maps.flat_map(|map| map.def_ids().filter(|&id| map.def(id).kind == DefKind::Fn));

@@ -41,10 +41,7 @@ pub enum AnalysisError {
     UnknownFunction { name: String, nearest: Vec<String> },
 
     #[error("`{name}` is the end of several paths; write more of it: {}", .candidates.join(", "))]
-    AmbiguousFunction {
-        name: String,
-        candidates: Vec<String>,
-    },
+    AmbiguousFunction { name: String, candidates: Vec<String> },
 
     #[error("cannot start threads for the analysis: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -96,11 +93,7 @@ struct Run<'r> {
 
 impl<'r> Run<'r> {
     fn new(db: AnalysisDb, project: Arc<Project>, request: &'r Request) -> Run<'r> {
-        Run {
-            db,
-            project,
-            request,
-        }
+        Run { db, project, request }
     }
 
     fn analysis(&mut self) -> Result<Analysis, AnalysisError> {
@@ -129,19 +122,13 @@ impl<'r> Run<'r> {
 
     /// Parses every file, crates in parallel.
     fn read_all(&self, workspace: Workspace, crates: &[CrateId]) {
-        crates
-            .par_iter()
-            .for_each_with(self.db.clone(), |db, &krate| {
-                declarations(db, workspace, krate);
-            });
+        crates.par_iter().for_each_with(self.db.clone(), |db, &krate| {
+            declarations(db, workspace, krate);
+        });
     }
 
     /// The roots, with the name each was asked for.
-    fn select(
-        &self,
-        workspace: Workspace,
-        crates: &[CrateId],
-    ) -> Result<Vec<(Option<String>, DefId)>, AnalysisError> {
+    fn select(&self, workspace: Workspace, crates: &[CrateId]) -> Result<Vec<(Option<String>, DefId)>, AnalysisError> {
         match &self.request.roots {
             Roots::Annotated => {
                 let all = roots::annotated(&self.db, workspace, crates);
@@ -152,22 +139,14 @@ impl<'r> Run<'r> {
                 let all = roots::functions(&world, &index, crates);
                 let mut out = Vec::new();
                 for name in names {
-                    out.extend(
-                        find(name, &all)?
-                            .into_iter()
-                            .map(|id| (Some(name.clone()), id)),
-                    );
+                    out.extend(find(name, &all)?.into_iter().map(|id| (Some(name.clone()), id)));
                 }
                 Ok(out)
             }
         }
     }
 
-    fn reports(
-        &self,
-        workspace: Workspace,
-        selected: &[(Option<String>, DefId)],
-    ) -> Vec<(DefId, RootReport)> {
+    fn reports(&self, workspace: Workspace, selected: &[(Option<String>, DefId)]) -> Vec<(DefId, RootReport)> {
         let world = resolver(&self.db, workspace);
         let index = tables(&self.db, workspace);
         let mut reports: Vec<(DefId, RootReport)> = selected
@@ -214,8 +193,7 @@ impl<'r> Run<'r> {
             let errors = facts(&self.db, file).errors;
             if errors > 0 {
                 let path = file.path(&self.db).clone();
-                let message =
-                    format!("does not parse ({errors} syntax errors); analyzed as far as it does");
+                let message = format!("does not parse ({errors} syntax errors); analyzed as far as it does");
                 out.push(Diagnostic {
                     file: path,
                     line: 0,
@@ -259,15 +237,10 @@ impl<'r> Run<'r> {
     }
 
     fn stats(&self, workspace: Workspace, crates: &[CrateId]) -> Stats {
-        let mut packages: Vec<_> = crates
-            .iter()
-            .map(|&krate| self.project.krate(krate).package)
-            .collect();
+        let mut packages: Vec<_> = crates.iter().map(|&krate| self.project.krate(krate).package).collect();
         packages.sort();
         packages.dedup();
-        let maps = crates
-            .iter()
-            .map(|&krate| declarations(&self.db, workspace, krate));
+        let maps = crates.iter().map(|&krate| declarations(&self.db, workspace, krate));
         Stats {
             packages: packages.len(),
             files: self.files_of(workspace, crates, false).len(),
@@ -285,9 +258,7 @@ fn find(name: &str, all: &[(String, Option<String>, DefId)]) -> Result<Vec<DefId
     }
     let tail = format!("::{name}");
     let ends = |path: &str| path.ends_with(&tail);
-    let close = all
-        .iter()
-        .filter(|it| ends(&it.0) || it.1.as_deref().is_some_and(ends));
+    let close = all.iter().filter(|it| ends(&it.0) || it.1.as_deref().is_some_and(ends));
     let mut by_path: BTreeMap<&str, Vec<DefId>> = BTreeMap::new();
     for it in close {
         by_path.entry(&it.0).or_default().push(it.2);
@@ -299,11 +270,7 @@ fn find(name: &str, all: &[(String, Option<String>, DefId)]) -> Result<Vec<DefId
         }),
         1 => Ok(by_path.into_values().flatten().collect()),
         _ => {
-            let candidates = by_path
-                .keys()
-                .take(8)
-                .map(|path| format!("`{path}`"))
-                .collect();
+            let candidates = by_path.keys().take(8).map(|path| format!("`{path}`")).collect();
             Err(AnalysisError::AmbiguousFunction {
                 name: name.to_owned(),
                 candidates,
@@ -325,11 +292,7 @@ fn nearest(name: &str, all: &[(String, Option<String>, DefId)]) -> Vec<String> {
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, path)| path.to_owned())
-        .collect()
+    scored.into_iter().take(3).map(|(_, path)| path.to_owned()).collect()
 }
 
 fn report(
@@ -369,9 +332,7 @@ fn report(
         file,
         line: place.line,
         column: place.column,
-        name: world
-            .def(id)
-            .map_or(String::new(), |def| def.name.as_str().to_owned()),
+        name: world.def(id).map_or(String::new(), |def| def.name.as_str().to_owned()),
         source: place.source,
         fingerprint: printed.fingerprint,
         crates: printed.crates.clone(),
@@ -394,18 +355,11 @@ fn finding(db: &dyn Db, world: &World, it: crate::reach::Finding) -> astrocache_
     }
 }
 
-fn closure_item(
-    db: &dyn Db,
-    world: &World,
-    paths: &DefPath<'_>,
-    item: &crate::reach::Item,
-) -> ClosureItem {
+fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::reach::Item) -> ClosureItem {
     let place = place(db, world, item.id);
     ClosureItem {
         path: paths.of(item.id),
-        kind: world
-            .def(item.id)
-            .map_or(crate::syntax::DefKind::Other, |def| def.kind),
+        kind: world.def(item.id).map_or(crate::syntax::DefKind::Other, |def| def.kind),
         package: world.project.package_of(item.id.krate).name.clone(),
         file: place.file,
         line: place.line,
@@ -467,15 +421,8 @@ pub fn target(project: &Project, krate: CrateId) -> String {
 /// Two definitions of one path are `cfg` variants, or a mistake; each gets a path of its own.
 fn tell_apart(reports: &mut [(DefId, RootReport)], diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<(String, String, String), (u32, Fingerprint)> = BTreeMap::new();
-    for (_, report) in reports
-        .iter_mut()
-        .filter(|(_, report)| !report.path.is_empty())
-    {
-        let key = (
-            report.package.clone(),
-            report.target.clone(),
-            report.path.clone(),
-        );
+    for (_, report) in reports.iter_mut().filter(|(_, report)| !report.path.is_empty()) {
+        let key = (report.package.clone(), report.target.clone(), report.path.clone());
         let entry = seen.entry(key).or_insert((0, report.fingerprint));
         entry.0 += 1;
         if entry.0 > 1 {

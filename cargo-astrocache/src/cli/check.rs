@@ -8,21 +8,14 @@ use super::freshness::{Entry, Standing, compare};
 use super::session::{Access, Session, unusable_manifest};
 use super::ui::{Place, Ui, count};
 
-pub(super) fn run(
-    project: &ProjectArgs,
-    packages: &PackageArgs,
-    ui: &Ui,
-) -> anyhow::Result<Outcome> {
+pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let session = Session::open(project, Access::Read, &Session::annotated(), ui)?;
     let selected = session.selection(packages)?;
     let manifest = unusable_manifest(session.read_manifest())?;
     let mut entries = compare(manifest.as_ref(), &session.analysis.roots);
     entries.retain(|entry| selected(package(entry)));
 
-    let stale = entries
-        .iter()
-        .filter(|it| it.standing != Standing::Fresh)
-        .count();
+    let stale = entries.iter().filter(|it| it.standing != Standing::Fresh).count();
     if ui.format == MessageFormat::Json {
         ui.json(&json(&session, &entries, stale == 0))?;
     }
@@ -30,11 +23,7 @@ pub(super) fn run(
         0 => tell_fresh(&session, &entries, ui),
         _ => tell_stale(&entries, stale, manifest.is_some(), ui),
     }
-    Ok(if stale == 0 {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    })
+    Ok(if stale == 0 { Outcome::Done } else { Outcome::Findings })
 }
 
 fn package<'a>(entry: &Entry<'a>) -> &'a str {
@@ -87,11 +76,7 @@ fn tell(entry: &Entry<'_>, ui: &Ui) {
         },
         (None, None) => return,
     };
-    ui.finding(
-        verb,
-        Some(place),
-        format_args!("{}: {}", entry.path(), entry.reason),
-    );
+    ui.finding(verb, Some(place), format_args!("{}: {}", entry.path(), entry.reason));
 }
 
 fn json(session: &Session, entries: &[Entry<'_>], fresh: bool) -> serde_json::Value {

@@ -88,19 +88,8 @@ fn human(session: &Session, root: &RootReport) -> String {
     out
 }
 
-fn package_lines(
-    out: &mut String,
-    session: &Session,
-    root: &RootReport,
-    package: &str,
-    items: &[&ClosureItem],
-) {
-    let _ = writeln!(
-        out,
-        "\n{} {}",
-        bold(package),
-        count(items.len(), "definition")
-    );
+fn package_lines(out: &mut String, session: &Session, root: &RootReport, package: &str, items: &[&ClosureItem]) {
+    let _ = writeln!(out, "\n{} {}", bold(package), count(items.len(), "definition"));
     for item in items {
         let place = Place {
             file: session.relative(item.file.as_str()),

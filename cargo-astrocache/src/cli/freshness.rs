@@ -36,39 +36,26 @@ impl Entry<'_> {
 }
 
 /// Compares, in the order of the manifest. `None`: there is no manifest.
-pub(super) fn compare<'a>(
-    manifest: Option<&'a Manifest>,
-    roots: &'a [RootReport],
-) -> Vec<Entry<'a>> {
+pub(super) fn compare<'a>(manifest: Option<&'a Manifest>, roots: &'a [RootReport]) -> Vec<Entry<'a>> {
     let mut both: BTreeMap<_, (Option<&Root>, Option<&RootReport>)> = BTreeMap::new();
     for root in manifest.iter().flat_map(|it| &it.roots) {
-        both.entry((&root.package, &root.target, &root.path))
-            .or_default()
-            .0 = Some(root);
+        both.entry((&root.package, &root.target, &root.path)).or_default().0 = Some(root);
     }
     for root in roots {
-        both.entry((&root.package, &root.target, &root.path))
-            .or_default()
-            .1 = Some(root);
+        both.entry((&root.package, &root.target, &root.path)).or_default().1 = Some(root);
     }
-    both.into_values()
-        .map(|(was, now)| judge(was, now))
-        .collect()
+    both.into_values().map(|(was, now)| judge(was, now)).collect()
 }
 
 fn judge<'a>(was: Option<&'a Root>, now: Option<&'a RootReport>) -> Entry<'a> {
     let (standing, reason) = match (was, now) {
         (None, _) => (Standing::New, "not in Astrocache.lock"),
         (Some(_), None) => (Standing::Gone, "no longer in the source"),
-        (Some(was), Some(now)) if was.source != now.source => {
-            (Standing::Changed, "its own code changed")
-        }
+        (Some(was), Some(now)) if was.source != now.source => (Standing::Changed, "its own code changed"),
         (Some(was), Some(now)) if was.fingerprint != now.fingerprint => {
             (Standing::Changed, "code that it can run changed")
         }
-        (Some(was), Some(now)) if was.file != now.file.as_str() => {
-            (Standing::Changed, "it moved to another file")
-        }
+        (Some(was), Some(now)) if was.file != now.file.as_str() => (Standing::Changed, "it moved to another file"),
         (Some(_), Some(_)) => (Standing::Fresh, "as in Astrocache.lock"),
     };
     Entry {

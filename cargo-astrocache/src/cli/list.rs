@@ -11,11 +11,7 @@ use super::session::{Access, Session, unusable_manifest};
 use super::ui::{Place, Ui};
 use crate::analysis::RootReport;
 
-pub(super) fn run(
-    project: &ProjectArgs,
-    packages: &PackageArgs,
-    ui: &Ui,
-) -> anyhow::Result<Outcome> {
+pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let session = Session::open(project, Access::Read, &Session::annotated(), ui)?;
     let selected = session.selection(packages)?;
     let manifest = unusable_manifest(session.read_manifest())?;
@@ -59,16 +55,8 @@ fn table(rows: &[(&RootReport, &Entry<'_>)]) -> String {
         }
         .to_string()
     };
-    let path_width = rows
-        .iter()
-        .map(|(root, _)| root.path.len())
-        .max()
-        .unwrap_or(0);
-    let place_width = rows
-        .iter()
-        .map(|(root, _)| place(root).len())
-        .max()
-        .unwrap_or(0);
+    let path_width = rows.iter().map(|(root, _)| root.path.len()).max().unwrap_or(0);
+    let place_width = rows.iter().map(|(root, _)| place(root).len()).max().unwrap_or(0);
     let mut out = String::new();
     for (root, entry) in rows {
         let standing = match entry.standing {

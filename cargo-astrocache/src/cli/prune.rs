@@ -18,9 +18,7 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let root = project::workspace_root(args.manifest_path.as_deref())?;
     let path = root.join(Manifest::FILE_NAME);
     let manifest = unusable_manifest(Manifest::read(path.as_std_path()))?.with_context(|| {
-        format!(
-            "no `{path}` tells which results are still wanted; run `cargo astrocache update` first"
-        )
+        format!("no `{path}` tells which results are still wanted; run `cargo astrocache update` first")
     })?;
     let store = Store::locate(root.as_std_path())
         .and_then(|path| Store::open(&path))
@@ -46,11 +44,7 @@ fn cannot(error: StoreError) -> anyhow::Error {
 /// What the manifest keeps alive. By fingerprint alone, which holds the function's identity: the name in the store is
 /// the macro's, and may be spelled differently from the analyzer's.
 fn live(manifest: &Manifest, store: &Store) -> anyhow::Result<BTreeSet<(String, [u8; 16])>> {
-    let listed: BTreeSet<[u8; 16]> = manifest
-        .roots
-        .iter()
-        .map(|root| *root.fingerprint.as_bytes())
-        .collect();
+    let listed: BTreeSet<[u8; 16]> = manifest.roots.iter().map(|root| *root.fingerprint.as_bytes()).collect();
     let entries = store.entries().map_err(cannot)?.into_iter();
     Ok(entries
         .filter(|it| listed.contains(&it.fingerprint))
@@ -87,15 +81,8 @@ fn tell(report: &PruneReport, dry_run: bool, ui: &Ui) {
         );
     }
     let verb = if dry_run { "Would prune" } else { "Pruned" };
-    let kept = format!(
-        "kept {}, {}",
-        results(report.kept_entries),
-        size(report.kept_bytes)
-    );
-    ui.status(
-        verb,
-        format_args!("{}, {}; {kept}", results(removed), size(bytes)),
-    );
+    let kept = format!("kept {}, {}", results(report.kept_entries), size(report.kept_bytes));
+    ui.status(verb, format_args!("{}, {}; {kept}", results(removed), size(bytes)));
 }
 
 /// `512 B`, `27.4 KiB`, `1.2 GiB`

@@ -30,12 +30,7 @@ pub(super) enum Access {
 
 impl Session {
     /// Loads the project, analyses it, and tells the analysis's diagnostics.
-    pub(super) fn open(
-        args: &ProjectArgs,
-        access: Access,
-        request: &Request,
-        ui: &Ui,
-    ) -> anyhow::Result<Session> {
+    pub(super) fn open(args: &ProjectArgs, access: Access, request: &Request, ui: &Ui) -> anyhow::Result<Session> {
         let started = Instant::now();
         let keep_lock = access == Access::Read;
         let options = LoadOptions {
@@ -116,10 +111,7 @@ impl Session {
     /// # Errors
     ///
     /// A `-p` that is no member of the workspace.
-    pub(super) fn selection(
-        &self,
-        args: &PackageArgs,
-    ) -> anyhow::Result<impl Fn(&str) -> bool + use<>> {
+    pub(super) fn selection(&self, args: &PackageArgs) -> anyhow::Result<impl Fn(&str) -> bool + use<>> {
         let members: Vec<&str> = self
             .project
             .packages
@@ -129,10 +121,7 @@ impl Session {
             .collect();
         for wanted in &args.packages {
             if !members.contains(&wanted.as_str()) {
-                bail!(
-                    "no package `{wanted}` in the workspace{}",
-                    nearest(wanted, &members)
-                );
+                bail!("no package `{wanted}` in the workspace{}", nearest(wanted, &members));
             }
         }
         let packages = args.packages.clone();
@@ -142,9 +131,7 @@ impl Session {
 
 /// `; did you mean ..?`, or nothing.
 fn nearest(wanted: &str, names: &[&str]) -> String {
-    let near = names
-        .iter()
-        .map(|name| (strsim::jaro_winkler(wanted, name), name));
+    let near = names.iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
     let best = near
         .filter(|(score, _)| *score > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0));

@@ -43,13 +43,11 @@ pub(super) struct Ui {
 impl Ui {
     /// Sets the colours of the process, too.
     pub(super) fn new(args: &DisplayArgs) -> Ui {
-        let choice = args
-            .color
-            .or_else(|| match env::var("CARGO_TERM_COLOR").as_deref() {
-                Ok("always") => Some(Color::Always),
-                Ok("never") => Some(Color::Never),
-                _ => None,
-            });
+        let choice = args.color.or_else(|| match env::var("CARGO_TERM_COLOR").as_deref() {
+            Ok("always") => Some(Color::Always),
+            Ok("never") => Some(Color::Never),
+            _ => None,
+        });
         match choice {
             Some(Color::Always) => anstream::ColorChoice::Always.write_global(),
             Some(Color::Never) => anstream::ColorChoice::Never.write_global(),
@@ -80,11 +78,7 @@ impl Ui {
     pub(super) fn finding(&self, verb: &str, place: Option<Place<'_>>, message: impl Display) {
         match (self.format, place) {
             (MessageFormat::Github, Some(place)) => {
-                annotate(
-                    "error",
-                    place,
-                    &format!("{}: {message}", verb.to_lowercase()),
-                );
+                annotate("error", place, &format!("{}: {message}", verb.to_lowercase()));
             }
             (MessageFormat::Json, _) => {}
             (_, Some(place)) => line(YELLOW, verb, format_args!("{message} ({place})")),
@@ -95,9 +89,7 @@ impl Ui {
     /// Something is odd, but the command goes on.
     pub(super) fn warning(&self, place: Option<Place<'_>>, message: impl Display) {
         match (self.format, place) {
-            (MessageFormat::Github, Some(place)) => {
-                annotate("warning", place, &message.to_string())
-            }
+            (MessageFormat::Github, Some(place)) => annotate("warning", place, &message.to_string()),
             (_, Some(place)) => prefixed(YELLOW, "warning", format_args!("{place}: {message}")),
             (_, None) => prefixed(YELLOW, "warning", message),
         }
@@ -120,10 +112,7 @@ impl Ui {
     /// What was asked for, on stdout. A reader that has seen enough (`| head`) is no error.
     pub(super) fn stdout(&self, text: &str) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
-        match stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }
@@ -160,15 +149,8 @@ fn prefixed(style: Style, word: &str, message: impl Display) {
 
 /// A workflow command of GitHub Actions.
 fn annotate(level: &str, place: Place<'_>, message: &str) {
-    let text = message
-        .replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A");
-    let file = place
-        .file
-        .replace('%', "%25")
-        .replace(':', "%3A")
-        .replace(',', "%2C");
+    let text = message.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let file = place.file.replace('%', "%25").replace(':', "%3A").replace(',', "%2C");
     let line = if place.line == 0 {
         String::new()
     } else {
@@ -193,21 +175,7 @@ mod tests {
 
     #[test]
     fn a_place_without_a_line_is_the_file() {
-        assert_eq!(
-            Place {
-                file: "a.rs",
-                line: 0
-            }
-            .to_string(),
-            "a.rs"
-        );
-        assert_eq!(
-            Place {
-                file: "a.rs",
-                line: 3
-            }
-            .to_string(),
-            "a.rs:3"
-        );
+        assert_eq!(Place { file: "a.rs", line: 0 }.to_string(), "a.rs");
+        assert_eq!(Place { file: "a.rs", line: 3 }.to_string(), "a.rs:3");
     }
 }

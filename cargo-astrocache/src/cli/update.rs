@@ -11,11 +11,7 @@ use super::ledger;
 use super::session::{Access, Session};
 use super::ui::{Ui, count};
 
-pub(super) fn run(
-    project: &ProjectArgs,
-    packages: &PackageArgs,
-    ui: &Ui,
-) -> anyhow::Result<Outcome> {
+pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let session = Session::open(project, Access::Write, &Session::annotated(), ui)?;
     let selected = session.selection(packages)?;
     let old = replaceable(session.read_manifest(), ui)?;
@@ -57,10 +53,7 @@ pub(super) fn run(
 
 /// The old manifest. One that is damaged says nothing that the source does not say better; but one that a newer
 /// version wrote, or that cannot be read, is not ours to replace.
-fn replaceable(
-    read: Result<Option<Manifest>, ManifestError>,
-    ui: &Ui,
-) -> anyhow::Result<Option<Manifest>> {
+fn replaceable(read: Result<Option<Manifest>, ManifestError>, ui: &Ui) -> anyhow::Result<Option<Manifest>> {
     match read {
         Ok(manifest) => Ok(manifest),
         Err(error)
@@ -86,12 +79,7 @@ fn changes(old: Option<&Manifest>, session: &Session) -> String {
         (Standing::Changed, "changed"),
         (Standing::Gone, "gone"),
     ];
-    let counts = kinds.map(|(kind, word)| {
-        (
-            entries.iter().filter(|it| it.standing == kind).count(),
-            word,
-        )
-    });
+    let counts = kinds.map(|(kind, word)| (entries.iter().filter(|it| it.standing == kind).count(), word));
     let told: Vec<String> = counts
         .iter()
         .filter(|(n, _)| *n > 0)

@@ -110,9 +110,7 @@ pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<FileFacts> {
 /// The string literals of a file.
 #[salsa::tracked(returns(clone))]
 pub fn string_literals(db: &dyn Db, file: SourceFile) -> Arc<Vec<String>> {
-    let text = file
-        .revision(db)
-        .and_then(|hash| db.files().text(file.path(db), hash));
+    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
     Arc::new(text.map_or_else(Vec::new, |text| {
         syntax::string_literals(&text, parser_edition(file.edition(db)))
     }))
@@ -120,12 +118,7 @@ pub fn string_literals(db: &dyn Db, file: SourceFile) -> Arc<Vec<String>> {
 
 /// The hash of the `#[cached]` macro for a piece of a file: see `syntax::source_hash`.
 #[salsa::tracked(returns(copy))]
-pub fn source_of(
-    db: &dyn Db,
-    file: SourceFile,
-    start: u32,
-    stop: u32,
-) -> Option<syntax::SourceHash> {
+pub fn source_of(db: &dyn Db, file: SourceFile, start: u32, stop: u32) -> Option<syntax::SourceHash> {
     let text = file
         .revision(db)
         .and_then(|hash| db.files().text(file.path(db), hash))?;

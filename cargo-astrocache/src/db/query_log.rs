@@ -17,9 +17,7 @@ impl QueryLog {
         let log = self.0.clone();
         Box::new(move |event| {
             if let EventKind::WillExecute { database_key } = event.kind {
-                log.lock()
-                    .unwrap_or_else(|e| e.into_inner())
-                    .push(database_key);
+                log.lock().unwrap_or_else(|e| e.into_inner()).push(database_key);
             }
         })
     }
@@ -30,10 +28,7 @@ impl QueryLog {
         let mut counts = BTreeMap::new();
         for key in keys {
             *counts
-                .entry(
-                    db.ingredient_debug_name(key.ingredient_index())
-                        .into_owned(),
-                )
+                .entry(db.ingredient_debug_name(key.ingredient_index()).into_owned())
                 .or_default() += 1;
         }
         counts

@@ -80,26 +80,16 @@ fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
         let module = world
             .module_of(id)
             .and_then(|module| Some((world.map(module.krate)?, module)));
-        let around = module.map_or(&[][..], |(map, module)| {
-            &map.modules[module.module as usize].cfg_atoms
-        });
+        let around = module.map_or(&[][..], |(map, module)| &map.modules[module.module as usize].cfg_atoms);
         own.with_body(id, |body| {
             let atoms = found.atoms.entry(package).or_default();
-            atoms.extend(
-                around
-                    .iter()
-                    .chain(body.cfg_atoms.iter())
-                    .map(|atom| atom.as_str()),
-            );
+            atoms.extend(around.iter().chain(body.cfg_atoms.iter()).map(|atom| atom.as_str()));
             for name in &body.effects.env {
                 found.env.entry(name.as_str()).or_default().insert(package);
             }
-            found.includes.extend(
-                body.effects
-                    .includes
-                    .iter()
-                    .map(|include| (id, include.clone())),
-            );
+            found
+                .includes
+                .extend(body.effects.includes.iter().map(|include| (id, include.clone())));
             found.positions |= body.effects.positions;
         });
         let graph = own.graph(id);
@@ -116,20 +106,17 @@ fn names_location(it: &crate::resolve::Use) -> bool {
     let Meaning::Path(resolution) = &it.meaning else {
         return false;
     };
-    resolution.targets.iter().any(|target| {
-        matches!(target.res, Res::External(path) if path.as_str().ends_with("Location::caller"))
-    })
+    resolution
+        .targets
+        .iter()
+        .any(|target| matches!(target.res, Res::External(path) if path.as_str().ends_with("Location::caller")))
 }
 
 /// `cfg`s on imports and modules decide what names mean, anywhere in the crate.
 fn import_atoms(world: &World, krate: CrateId, out: &mut BTreeSet<&'static str>) {
     let Some(map) = world.map(krate) else { return };
     for unit in &map.units {
-        let imports = unit
-            .items
-            .imports
-            .iter()
-            .flat_map(|import| import.cfg_atoms.iter());
+        let imports = unit.items.imports.iter().flat_map(|import| import.cfg_atoms.iter());
         out.extend(imports.map(|atom| atom.as_str()));
     }
 }
@@ -153,10 +140,9 @@ fn editions(world: &World, found: &Found, facts: &mut Facts) {
     for &krate in &found.crates {
         let it = world.project.krate(krate);
         let package = world.project.package(it.package);
-        facts.lines.insert(format!(
-            "edition {} {} {:?}",
-            package.name, it.name, it.edition
-        ));
+        facts
+            .lines
+            .insert(format!("edition {} {} {:?}", package.name, it.name, it.edition));
     }
 }
 
@@ -166,10 +152,7 @@ fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
     for (&id, atoms) in &found.atoms {
         let package = world.project.package(id);
         for atom in atoms {
-            let Some(feature) = atom
-                .strip_prefix("feature=")
-                .map(|value| value.trim_matches('"'))
-            else {
+            let Some(feature) = atom.strip_prefix("feature=").map(|value| value.trim_matches('"')) else {
                 facts.cfgs.insert((*atom).to_owned());
                 continue;
             };
@@ -190,11 +173,7 @@ fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
 
 fn version(world: &World, id: PackageId) -> &str {
     let package = world.project.package(id);
-    if package.ambiguous {
-        &package.version
-    } else {
-        ""
-    }
+    if package.ambiguous { &package.version } else { "" }
 }
 
 fn environment(world: &World, found: &Found, facts: &mut Facts) {
@@ -233,17 +212,10 @@ fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mu
     let dir = file.path(db).parent().unwrap_or(Utf8Path::new(""));
     let path = dir.join(&text);
     let content = db.files().blob(db, &path).revision(db);
-    let shown: Vec<&str> = include
-        .parts
-        .iter()
-        .map(|part: &Name| part.as_str())
-        .collect();
-    facts.lines.insert(format!(
-        "include {} {} {}",
-        package.name,
-        shown.concat(),
-        hex(content)
-    ));
+    let shown: Vec<&str> = include.parts.iter().map(|part: &Name| part.as_str()).collect();
+    facts
+        .lines
+        .insert(format!("include {} {} {}", package.name, shown.concat(), hex(content)));
     if package.source == PackageSource::Path {
         facts.files.insert(path);
     }
@@ -257,28 +229,18 @@ fn positions(world: &World, closure: &Closure, own: &mut Own<'_>, facts: &mut Fa
         let path = world
             .map(item.id.krate)
             .map_or("", |map| map.units[item.id.unit as usize].path.as_str());
-        facts
-            .lines
-            .insert(format!("position {identity:?} {path} {layout:x}"));
+        facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
     }
 }
 
 /// A package with a build script: the script, its dependencies and its inputs stand for it as a whole.
-fn build_script(
-    db: &dyn Db,
-    workspace: Workspace,
-    world: &World,
-    id: PackageId,
-    facts: &mut Facts,
-) {
+fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId, facts: &mut Facts) {
     let package = world.project.package(id);
     let Some(script) = package.build_script else {
         return;
     };
     if let PackageSource::Locked { pin } = &package.source {
-        facts
-            .lines
-            .insert(format!("build script {} {pin}", package.name));
+        facts.lines.insert(format!("build script {} {pin}", package.name));
         return;
     }
     let main = world.resolve(
@@ -326,11 +288,9 @@ fn build_script(
             continue;
         }
         let content = db.files().blob(db, &full).revision(db);
-        facts.lines.insert(format!(
-            "build input {} {path} {}",
-            package.name,
-            hex(content)
-        ));
+        facts
+            .lines
+            .insert(format!("build input {} {path} {}", package.name, hex(content)));
         facts.files.insert(full);
     }
 }
@@ -366,9 +326,7 @@ impl Inputs {
             return;
         }
         let candidate = clean(literal);
-        let plausible = !candidate.is_empty()
-            && candidate.len() < 256
-            && !candidate.contains(['\n', '\\', '{', ':']);
+        let plausible = !candidate.is_empty() && candidate.len() < 256 && !candidate.contains(['\n', '\\', '{', ':']);
         if plausible && candidate != "." && candidate != ".." {
             self.paths.insert(candidate);
         }
@@ -376,17 +334,13 @@ impl Inputs {
 }
 
 fn clean(path: &str) -> String {
-    path.trim_start_matches("./")
-        .trim_start_matches('/')
-        .to_owned()
+    path.trim_start_matches("./").trim_start_matches('/').to_owned()
 }
 
 /// A program that runs while the closure is compiled: its own closure, from its entry.
 fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, facts: &mut Facts) {
     let printed = fingerprint(db, workspace, entry);
-    facts
-        .lines
-        .insert(format!("{role} {}", printed.fingerprint));
+    facts.lines.insert(format!("{role} {}", printed.fingerprint));
     facts.files.extend(printed.files.iter().cloned());
     facts.env.extend(printed.env.iter().cloned());
 }

@@ -72,13 +72,8 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
         let local = world.project.package_of(item.id.krate).source == PackageSource::Path;
         local.then(|| file.path(db).clone())
     });
-    let cone = world
-        .project
-        .crate_ids()
-        .filter(|&krate| world.sees(root.krate, krate));
-    let crates: BTreeSet<String> = cone
-        .map(|krate| world.project.krate(krate).name.clone())
-        .collect();
+    let cone = world.project.crate_ids().filter(|&krate| world.sees(root.krate, krate));
+    let crates: BTreeSet<String> = cone.map(|krate| world.project.krate(krate).name.clone()).collect();
     Arc::new(Fingerprinted {
         fingerprint: Fingerprint::from_bytes(bytes),
         crates: crates.into_iter().collect(),

@@ -46,10 +46,7 @@ impl<'a> Own<'a> {
             .facts
             .entry((id.krate, id.unit))
             .or_insert_with(|| facts(db, unit.file));
-        unit_facts(facts, &unit.expansion)
-            .bodies
-            .get(id.def as usize)
-            .map(f)
+        unit_facts(facts, &unit.expansion).bodies.get(id.def as usize).map(f)
     }
 
     /// The resolved mentions of a definition's file.
@@ -77,12 +74,7 @@ impl<'a> Own<'a> {
         };
         let mut hasher = blake3::Hasher::new();
         let place = match def.parent {
-            Some(parent) => self
-                .identity(DefId {
-                    def: parent.0,
-                    ..id
-                })
-                .to_vec(),
+            Some(parent) => self.identity(DefId { def: parent.0, ..id }).to_vec(),
             None => match self.world.module_of(id) {
                 Some(module) => self.module(module).into_bytes(),
                 None => Vec::new(),
@@ -114,10 +106,7 @@ impl<'a> Own<'a> {
                 let owner = self.identity(owner);
                 format!(
                     "{{{}}}",
-                    owner
-                        .iter()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect::<String>()
+                    owner.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
                 )
             }
             (Some(parent), None) => {
@@ -152,9 +141,10 @@ impl<'a> Own<'a> {
         let mut hasher = blake3::Hasher::new();
         text(&mut hasher, def.kind.to_string().as_bytes());
         text(&mut hasher, def.name.as_str().as_bytes());
-        let condition = self.world.module_of(id).and_then(|module| {
-            Some(self.world.map(module.krate)?.modules[module.module as usize].cfg)
-        });
+        let condition = self
+            .world
+            .module_of(id)
+            .and_then(|module| Some(self.world.map(module.krate)?.modules[module.module as usize].cfg));
         hasher.update(&condition.unwrap_or(0).to_le_bytes());
         hasher.update(&def.cfg.to_le_bytes());
         let (tokens, attrs) = self
@@ -169,9 +159,7 @@ impl<'a> Own<'a> {
             } else {
                 MentionKind::Attribute
             };
-            let use_ = uses
-                .iter()
-                .find(|it| it.kind == kind && it.path == attr.path);
+            let use_ = uses.iter().find(|it| it.kind == kind && it.path == attr.path);
             if !use_.is_some_and(|it| is_cached(self.world, it)) {
                 hasher.update(&(at as u32).to_le_bytes());
                 hasher.update(&hash.to_le_bytes());
@@ -198,11 +186,7 @@ impl<'a> Own<'a> {
             Meaning::Path(resolution) => {
                 hasher.update(&[resolution.unresolved.map_or(0, |at| at as u8 + 1)]);
                 hasher.update(&(resolution.targets.len() as u32).to_le_bytes());
-                let mut targets: Vec<Vec<u8>> = resolution
-                    .targets
-                    .iter()
-                    .map(|target| self.target(target))
-                    .collect();
+                let mut targets: Vec<Vec<u8>> = resolution.targets.iter().map(|target| self.target(target)).collect();
                 targets.sort();
                 for target in targets {
                     text(hasher, &target);
@@ -233,9 +217,7 @@ pub fn is_cached(world: &World, it: &Use) -> bool {
     resolution.targets.iter().any(|target| match target.res {
         Res::Def(id) => {
             world.project.package_of(id.krate).name == "astrocache-macros"
-                && world
-                    .def(id)
-                    .is_some_and(|def| def.name.as_str() == "cached")
+                && world.def(id).is_some_and(|def| def.name.as_str() == "cached")
         }
         _ => false,
     })

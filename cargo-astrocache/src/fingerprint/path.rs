@@ -18,10 +18,7 @@ impl DefPath<'_> {
         let Some(def) = self.world.def(id) else {
             return String::new();
         };
-        if let Some(parent) = def.parent.map(|parent| DefId {
-            def: parent.0,
-            ..id
-        }) {
+        if let Some(parent) = def.parent.map(|parent| DefId { def: parent.0, ..id }) {
             let name = item_name(def.kind, def.name);
             return match self.world.def(parent).map(|it| &it.data) {
                 Some(DefData::Impl(header)) => {
@@ -76,31 +73,19 @@ impl DefPath<'_> {
     fn impl_prefix(&self, id: DefId, header: &ImplHeader) -> String {
         match &header.trait_ {
             None => self.head(id, header),
-            Some(path) => format!(
-                "<{} as {}>",
-                self.head(id, header),
-                self.trait_name(id, path)
-            ),
+            Some(path) => format!("<{} as {}>", self.head(id, header), self.trait_name(id, path)),
         }
     }
 
     fn impl_title(&self, id: DefId, header: &ImplHeader) -> String {
         match &header.trait_ {
             None => self.head(id, header),
-            Some(path) => format!(
-                "{} for {}",
-                self.trait_name(id, path),
-                self.head(id, header)
-            ),
+            Some(path) => format!("{} for {}", self.trait_name(id, path), self.head(id, header)),
         }
     }
 
     fn head(&self, id: DefId, header: &ImplHeader) -> String {
-        let at = self
-            .index
-            .impl_of
-            .get(&id)
-            .map(|&at| &self.index.impls[at as usize]);
+        let at = self.index.impl_of.get(&id).map(|&at| &self.index.impls[at as usize]);
         match (at.and_then(|it| it.heads.first()), &header.head) {
             (Some(&head), _) => self.of(head),
             (None, Head::Path(path) | Head::Dyn(path)) => join(path),
@@ -129,8 +114,5 @@ fn item_name(kind: DefKind, name: Name) -> String {
 }
 
 fn join(path: &[Name]) -> String {
-    path.iter()
-        .map(|name| name.as_str())
-        .collect::<Vec<_>>()
-        .join("::")
+    path.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("::")
 }

@@ -130,22 +130,17 @@ fn is_scrubbed(name: &str) -> bool {
 }
 
 pub(super) fn run(mut command: Command) -> Result<Output, ProjectError> {
-    command
-        .output()
-        .map_err(|source: io::Error| ProjectError::NotRunnable {
-            program: command.get_program().to_string_lossy().into_owned(),
-            source,
-        })
+    command.output().map_err(|source: io::Error| ProjectError::NotRunnable {
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    })
 }
 
 fn refusal(manifest: &Utf8Path, stderr: &str) -> ProjectError {
     let message = errors_only(stderr);
     let manifest = manifest.to_owned();
     let says = |words: &str| stderr.contains(words);
-    if says("but --offline was specified")
-        || says("but --frozen was specified")
-        || says("offline mode")
-    {
+    if says("but --offline was specified") || says("but --frozen was specified") || says("offline mode") {
         ProjectError::Offline { manifest, message }
     } else if says("--locked was passed") || says("--frozen was passed") {
         ProjectError::Locked { message }
@@ -194,17 +189,9 @@ mod tests {
             if message.starts_with("failed to download `a v1.0.0`"))
         );
         let locked = "error: cannot update the lock file /w/Cargo.lock because --locked was passed to prevent this\n";
-        assert!(matches!(
-            refusal(manifest, locked),
-            ProjectError::Locked { .. }
-        ));
+        assert!(matches!(refusal(manifest, locked), ProjectError::Locked { .. }));
         let other = "error: failed to parse manifest at `/w/Cargo.toml`\n";
-        assert!(matches!(
-            refusal(manifest, other),
-            ProjectError::Cargo { .. }
-        ));
-        assert!(
-            matches!(refusal(manifest, ""), ProjectError::Cargo { message, .. } if message.is_empty())
-        );
+        assert!(matches!(refusal(manifest, other), ProjectError::Cargo { .. }));
+        assert!(matches!(refusal(manifest, ""), ProjectError::Cargo { message, .. } if message.is_empty()));
     }
 }

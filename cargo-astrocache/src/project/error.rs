@@ -14,9 +14,7 @@ pub enum ProjectError {
     NoManifest { dir: Utf8PathBuf },
 
     /// `--manifest-path` names nothing.
-    #[error(
-        "the manifest `{path}` does not exist; --manifest-path takes the path of a `Cargo.toml`"
-    )]
+    #[error("the manifest `{path}` does not exist; --manifest-path takes the path of a `Cargo.toml`")]
     ManifestMissing { path: Utf8PathBuf },
 
     /// The current directory cannot be used.
@@ -24,9 +22,7 @@ pub enum ProjectError {
     CurrentDir { reason: String },
 
     /// The executable is not there or cannot be run.
-    #[error(
-        "cannot run `{program}`: {source}; is cargo installed and on the PATH? (`CARGO` may name it)"
-    )]
+    #[error("cannot run `{program}`: {source}; is cargo installed and on the PATH? (`CARGO` may name it)")]
     NotRunnable { program: String, source: io::Error },
 
     /// Rustc did not name its host.
@@ -37,19 +33,13 @@ pub enum ProjectError {
 
     /// Cargo refused the project; its own words.
     #[error("cargo could not read the project at `{manifest}`:\n{message}")]
-    Cargo {
-        manifest: Utf8PathBuf,
-        message: String,
-    },
+    Cargo { manifest: Utf8PathBuf, message: String },
 
     /// A dependency has to be downloaded, and may not be.
     #[error(
         "a dependency of `{manifest}` is not on this machine, and the network may not be used; run `cargo fetch` once:\n{message}"
     )]
-    Offline {
-        manifest: Utf8PathBuf,
-        message: String,
-    },
+    Offline { manifest: Utf8PathBuf, message: String },
 
     /// `--locked` and the lock file is missing or does not fit.
     #[error(
@@ -61,10 +51,7 @@ pub enum ProjectError {
     #[error(
         "cannot understand what `cargo metadata` printed for `{manifest}`: {reason}; this cargo may be newer than cargo-astrocache"
     )]
-    Output {
-        manifest: Utf8PathBuf,
-        reason: String,
-    },
+    Output { manifest: Utf8PathBuf, reason: String },
 
     /// The registry's copy of a dependency is damaged.
     #[error(
@@ -73,17 +60,12 @@ pub enum ProjectError {
     DependencySource { package: String, path: Utf8PathBuf },
 
     /// A target has an edition that this tool does not know.
-    #[error(
-        "`{package}` uses edition {edition}, which this version of cargo-astrocache does not know; update it"
-    )]
+    #[error("`{package}` uses edition {edition}, which this version of cargo-astrocache does not know; update it")]
     Edition { package: String, edition: String },
 
     /// A file that decides what the project is cannot be read.
     #[error("cannot read `{path}`: {source}")]
-    Read {
-        path: Utf8PathBuf,
-        source: io::Error,
-    },
+    Read { path: Utf8PathBuf, source: io::Error },
 
     /// A file that decides what the project is does not parse.
     #[error("cannot understand `{path}`: {reason}")]
@@ -91,8 +73,5 @@ pub enum ProjectError {
 
     /// `Cargo.lock` was to stay as it was.
     #[error("cannot put `{path}` back as it was: {source}")]
-    RestoreLock {
-        path: Utf8PathBuf,
-        source: io::Error,
-    },
+    RestoreLock { path: Utf8PathBuf, source: io::Error },
 }

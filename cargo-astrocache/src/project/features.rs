@@ -21,10 +21,7 @@ pub(super) fn member_features(
     options: &LoadOptions,
 ) -> BTreeMap<PackageId, BTreeMap<PackageId, BTreeSet<String>>> {
     let tables = tables(metadata, ids, sections);
-    let members = metadata
-        .workspace_members
-        .iter()
-        .filter_map(|id| ids.get(id));
+    let members = metadata.workspace_members.iter().filter_map(|id| ids.get(id));
     members
         .filter_map(|member| {
             let table = tables.get(member)?;
@@ -63,11 +60,7 @@ enum Value<'a> {
     /// `dep:x`
     Dep(&'a str),
     /// `x/y`, or `x?/y` if weak
-    DepFeature {
-        dep: &'a str,
-        feature: &'a str,
-        weak: bool,
-    },
+    DepFeature { dep: &'a str, feature: &'a str, weak: bool },
 }
 
 impl<'a> Value<'a> {
@@ -78,9 +71,7 @@ impl<'a> Value<'a> {
                 feature,
                 weak: dep.ends_with('?'),
             },
-            None => text
-                .strip_prefix("dep:")
-                .map_or(Value::Feature(text), Value::Dep),
+            None => text.strip_prefix("dep:").map_or(Value::Feature(text), Value::Dep),
         }
     }
 
@@ -94,8 +85,7 @@ fn tables<'a>(
     ids: &BTreeMap<&cm::PackageId, PackageId>,
     sections: &Sections,
 ) -> BTreeMap<PackageId, Table<'a>> {
-    let by_id: BTreeMap<&cm::PackageId, &cm::Package> =
-        metadata.packages.iter().map(|it| (&it.id, it)).collect();
+    let by_id: BTreeMap<&cm::PackageId, &cm::Package> = metadata.packages.iter().map(|it| (&it.id, it)).collect();
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
     let mut tables = BTreeMap::new();
     for node in nodes {
@@ -149,11 +139,7 @@ struct Edge<'a> {
 
 /// The packages that `declared` resolved to. Cargo does not say which edge is whose, but one that has the same
 /// package name, section and name in the source hardly leaves a choice; where it does, the version decides.
-fn packages_of(
-    declared: &cm::Dependency,
-    edges: &[Edge<'_>],
-    sections: &Sections,
-) -> Vec<PackageId> {
+fn packages_of(declared: &cm::Dependency, edges: &[Edge<'_>], sections: &Sections) -> Vec<PackageId> {
     let of_section = |edge: &Edge<'_>| {
         let kinds = &edge.node.dep_kinds;
         // Cargo lists an edge with all its sections if one holds. If none seems to, a flag from elsewhere does it.
@@ -169,9 +155,7 @@ fn packages_of(
         .iter()
         .filter(|it| it.package.name == declared.name && of_section(it) && named(it))
         .collect();
-    let fits = |edge: &&&Edge<'_>| {
-        declared.req == VersionReq::STAR || declared.req.matches(&edge.package.version)
-    };
+    let fits = |edge: &&&Edge<'_>| declared.req == VersionReq::STAR || declared.req.matches(&edge.package.version);
     let fitting: Vec<PackageId> = candidates.iter().filter(fits).map(|it| it.id).collect();
     if fitting.is_empty() {
         candidates.iter().map(|it| it.id).collect()
@@ -183,12 +167,7 @@ fn packages_of(
 fn library_name(package: &cm::Package) -> Option<String> {
     let mut targets = package.targets.iter();
     let library = targets.find(|it| {
-        it.is_lib()
-            || it.is_rlib()
-            || it.is_dylib()
-            || it.is_cdylib()
-            || it.is_staticlib()
-            || it.is_proc_macro()
+        it.is_lib() || it.is_rlib() || it.is_dylib() || it.is_cdylib() || it.is_staticlib() || it.is_proc_macro()
     })?;
     Some(library.name.replace('-', "_"))
 }
@@ -201,10 +180,7 @@ fn requested<'a>(table: &Table<'a>, options: &'a LoadOptions) -> Vec<Value<'a>> 
     } else if !options.no_default_features {
         values.extend(table.default());
     }
-    let words = options
-        .features
-        .iter()
-        .flat_map(|it| it.split([',', ' ', '\t', '\n']));
+    let words = options.features.iter().flat_map(|it| it.split([',', ' ', '\t', '\n']));
     for value in words.map(Value::parse) {
         match value {
             Value::Feature(name) if table.has(name) => values.push(value),
@@ -229,8 +205,7 @@ impl<'a> Table<'a> {
 
     /// A feature of the table, or the one that an optional dependency implies.
     fn has(&self, feature: &str) -> bool {
-        self.features.contains_key(feature)
-            || self.deps.iter().any(|it| it.optional && it.name == feature)
+        self.features.contains_key(feature) || self.deps.iter().any(|it| it.optional && it.name == feature)
     }
 }
 
@@ -304,10 +279,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn feature(&mut self, id: PackageId, feature: &'a str) {
-        self.features
-            .entry(id)
-            .or_default()
-            .insert(feature.to_owned());
+        self.features.entry(id).or_default().insert(feature.to_owned());
         let tables = self.tables;
         let values = tables.get(&id).map(|table| table.features.get(feature));
         match values {

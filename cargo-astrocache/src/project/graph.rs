@@ -6,9 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{self as cm, DependencyKind, Metadata, TargetKind};
 
 use super::lock::Pins;
-use super::{
-    CrateId, CrateKind, Dependency, Edition, Krate, Package, PackageId, PackageSource, ProjectError,
-};
+use super::{CrateId, CrateKind, Dependency, Edition, Krate, Package, PackageId, PackageSource, ProjectError};
 
 /// Packages and crates of a project, sorted as [`Project`](super::Project) says.
 #[derive(Debug)]
@@ -47,11 +45,7 @@ pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>
         packages.push(Package {
             name: source.name.to_string(),
             version: source.version.to_string(),
-            ambiguous: sources
-                .iter()
-                .filter(|other| other.name == source.name)
-                .count()
-                > 1,
+            ambiguous: sources.iter().filter(|other| other.name == source.name).count() > 1,
             root: directory(&source.manifest_path),
             source: package_source(source, pins),
             member,
@@ -76,11 +70,7 @@ pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>
         let edges = nodes.get(&source.id).map_or(&[][..], |node| &node.deps);
         krate.deps = dependencies(krate, edges, &ids, &libraries);
     }
-    Ok(Graph {
-        ids,
-        packages,
-        crates,
-    })
+    Ok(Graph { ids, packages, crates })
 }
 
 fn nodes(metadata: &Metadata) -> BTreeMap<&cm::PackageId, &cm::Node> {
@@ -90,22 +80,13 @@ fn nodes(metadata: &Metadata) -> BTreeMap<&cm::PackageId, &cm::Node> {
 
 /// The crates of one package that can take part: of a member all, of others the library and the build script.
 /// Sorted by kind and name, without edges.
-fn package_crates(
-    id: PackageId,
-    package: &cm::Package,
-    member: bool,
-) -> Result<Vec<Krate>, ProjectError> {
+fn package_crates(id: PackageId, package: &cm::Package, member: bool) -> Result<Vec<Krate>, ProjectError> {
     let mut crates = Vec::new();
     for target in &package.targets {
         let Some(kind) = crate_kind(target) else {
             continue;
         };
-        if !member
-            && !matches!(
-                kind,
-                CrateKind::Lib | CrateKind::ProcMacro | CrateKind::BuildScript
-            )
-        {
+        if !member && !matches!(kind, CrateKind::Lib | CrateKind::ProcMacro | CrateKind::BuildScript) {
             continue;
         }
         if package.source.is_some() && !target.src_path.is_file() {
@@ -131,11 +112,9 @@ fn package_crates(
 /// The kind of a target; `None` for kinds that cargo may add one day.
 fn crate_kind(target: &cm::Target) -> Option<CrateKind> {
     target.kind.iter().find_map(|kind| match kind {
-        TargetKind::Lib
-        | TargetKind::RLib
-        | TargetKind::DyLib
-        | TargetKind::CDyLib
-        | TargetKind::StaticLib => Some(CrateKind::Lib),
+        TargetKind::Lib | TargetKind::RLib | TargetKind::DyLib | TargetKind::CDyLib | TargetKind::StaticLib => {
+            Some(CrateKind::Lib)
+        }
         TargetKind::ProcMacro => Some(CrateKind::ProcMacro),
         TargetKind::Bin => Some(CrateKind::Bin),
         TargetKind::Example => Some(CrateKind::Example),
@@ -206,12 +185,7 @@ fn dependencies(
         krate.kind,
         CrateKind::Bin | CrateKind::Example | CrateKind::Test | CrateKind::Bench
     );
-    deps.extend(
-        libraries
-            .get(&krate.package)
-            .filter(|_| sees_own_library)
-            .cloned(),
-    );
+    deps.extend(libraries.get(&krate.package).filter(|_| sees_own_library).cloned());
     deps.sort();
     deps.dedup();
     deps
@@ -230,8 +204,7 @@ fn package_source(package: &cm::Package, pins: &Pins) -> PackageSource {
 fn package_env(package: &cm::Package) -> BTreeMap<String, String> {
     let version = &package.version;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let path =
-        |value: &Option<Utf8PathBuf>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let path = |value: &Option<Utf8PathBuf>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     let values = [
         ("NAME", package.name.to_string()),
         ("VERSION", version.to_string()),

@@ -23,10 +23,7 @@ use super::{Package, PackageSource, Project, ProjectError};
 /// # Errors
 ///
 /// See [`ProjectError`]; each says what to do.
-pub fn load(
-    manifest_path: Option<&Utf8Path>,
-    options: &LoadOptions,
-) -> Result<Project, ProjectError> {
+pub fn load(manifest_path: Option<&Utf8Path>, options: &LoadOptions) -> Result<Project, ProjectError> {
     let manifest = find_manifest(manifest_path)?;
     let root_manifest = workspace_manifest(&manifest)?;
     let workspace_root = root_manifest.parent().unwrap_or(&root_manifest);
@@ -34,19 +31,13 @@ pub fn load(
     let platforms = Platforms::ask(&manifest, &config)?;
 
     let lock_file = workspace_root.join("Cargo.lock");
-    let lock = options
-        .keep_lock
-        .then(|| LockSnapshot::take(lock_file.clone()));
-    let found = metadata(&manifest, &platforms.triples, options)
-        .and_then(|metadata| Ok((metadata, Pins::read(&lock_file)?)));
+    let lock = options.keep_lock.then(|| LockSnapshot::take(lock_file.clone()));
+    let found =
+        metadata(&manifest, &platforms.triples, options).and_then(|metadata| Ok((metadata, Pins::read(&lock_file)?)));
     lock.map_or(Ok(()), LockSnapshot::restore)?;
     let (metadata, pins) = found?;
 
-    let Graph {
-        ids,
-        packages,
-        crates,
-    } = graph(&metadata, &pins)?;
+    let Graph { ids, packages, crates } = graph(&metadata, &pins)?;
     let settings = settings(&root_manifest, &config)?;
     let sections = platforms.sections(&settings.cfgs);
     Ok(Project {
@@ -71,8 +62,7 @@ pub fn workspace_root(manifest_path: Option<&Utf8Path>) -> Result<Utf8PathBuf, P
 fn current_dir() -> Result<Utf8PathBuf, ProjectError> {
     let unusable = |reason: String| ProjectError::CurrentDir { reason };
     let dir = env::current_dir().map_err(|error| unusable(error.to_string()))?;
-    Utf8PathBuf::from_path_buf(dir)
-        .map_err(|dir| unusable(format!("`{}` is not UTF-8", dir.display())))
+    Utf8PathBuf::from_path_buf(dir).map_err(|dir| unusable(format!("`{}` is not UTF-8", dir.display())))
 }
 
 fn find_manifest(given: Option<&Utf8Path>) -> Result<Utf8PathBuf, ProjectError> {
@@ -85,10 +75,7 @@ fn find_manifest(given: Option<&Utf8Path>) -> Result<Utf8PathBuf, ProjectError> 
             Err(ProjectError::ManifestMissing { path })
         };
     }
-    let found = dir
-        .ancestors()
-        .map(|it| it.join("Cargo.toml"))
-        .find(|it| it.is_file());
+    let found = dir.ancestors().map(|it| it.join("Cargo.toml")).find(|it| it.is_file());
     found.ok_or(ProjectError::NoManifest { dir })
 }
 
@@ -98,11 +85,11 @@ fn target_dir(options: &LoadOptions, configured: Utf8PathBuf) -> Result<Utf8Path
             .iter()
             .find_map(|name| env::var(name).ok())
     };
-    match options.target_dir.clone().or_else(|| {
-        from_env()
-            .filter(|it| !it.is_empty())
-            .map(Utf8PathBuf::from)
-    }) {
+    match options
+        .target_dir
+        .clone()
+        .or_else(|| from_env().filter(|it| !it.is_empty()).map(Utf8PathBuf::from))
+    {
         Some(dir) => Ok(current_dir()?.join(dir)),
         None => Ok(configured),
     }
@@ -110,26 +97,13 @@ fn target_dir(options: &LoadOptions, configured: Utf8PathBuf) -> Result<Utf8Path
 
 /// Every file that decided what the project is, sorted. A path dependency outside the workspace can inherit from
 /// a workspace of its own, so the manifests above it count.
-fn inputs(
-    workspace_root: &Utf8Path,
-    packages: &[Package],
-    config: Vec<Utf8PathBuf>,
-) -> Vec<Utf8PathBuf> {
+fn inputs(workspace_root: &Utf8Path, packages: &[Package], config: Vec<Utf8PathBuf>) -> Vec<Utf8PathBuf> {
     let mut inputs = config;
     inputs.push(workspace_root.join("Cargo.toml"));
     inputs.push(workspace_root.join("Cargo.lock"));
-    for package in packages
-        .iter()
-        .filter(|it| it.source == PackageSource::Path)
-    {
+    for package in packages.iter().filter(|it| it.source == PackageSource::Path) {
         let levels = if package.member { 1 } else { usize::MAX };
-        inputs.extend(
-            package
-                .root
-                .ancestors()
-                .take(levels)
-                .map(|dir| dir.join("Cargo.toml")),
-        );
+        inputs.extend(package.root.ancestors().take(levels).map(|dir| dir.join("Cargo.toml")));
     }
     inputs.retain(|path| path.is_file());
     inputs.sort();

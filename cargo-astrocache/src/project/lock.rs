@@ -79,15 +79,8 @@ impl Pins {
     /// What pins the source of this package: its checksum, else its git revision, else its version.
     pub(super) fn of(&self, name: &str, version: &str, source: &str) -> String {
         let (name, version) = (name.to_owned(), version.to_owned());
-        let exact = self
-            .by_source
-            .get(&(name.clone(), version.clone(), source.to_owned()));
-        let same_version = || {
-            self.by_version
-                .get(&(name, version.clone()))
-                .cloned()
-                .flatten()
-        };
+        let exact = self.by_source.get(&(name.clone(), version.clone(), source.to_owned()));
+        let same_version = || self.by_version.get(&(name, version.clone())).cloned().flatten();
         exact
             .cloned()
             .or_else(same_version)
@@ -128,9 +121,7 @@ impl LockSnapshot {
         }
         let restored = match before {
             None => fs::remove_file(&path),
-            Some((bytes, modified)) => {
-                fs::write(&path, bytes).and_then(|()| set_modified(&path, modified))
-            }
+            Some((bytes, modified)) => fs::write(&path, bytes).and_then(|()| set_modified(&path, modified)),
         };
         restored.map_err(|source| ProjectError::RestoreLock { path, source })
     }
@@ -184,26 +175,13 @@ checksum = "c3"
     fn a_pin_is_the_checksum_then_the_revision_then_the_version() {
         let (_dir, path) = in_temp(LOCK);
         let pins = Pins::read(&path).unwrap();
+        assert_eq!(pins.of("a", "1.0.0", "registry+https://index.example/two"), "c2");
         assert_eq!(
-            pins.of("a", "1.0.0", "registry+https://index.example/two"),
-            "c2"
-        );
-        assert_eq!(
-            pins.of(
-                "b",
-                "2.0.0",
-                "git+https://host.example/b?branch=main#abc123"
-            ),
+            pins.of("b", "2.0.0", "git+https://host.example/b?branch=main#abc123"),
             "abc123"
         );
-        assert_eq!(
-            pins.of("c", "3.0.0", "sparse+https://mirror.example/"),
-            "c3"
-        );
-        assert_eq!(
-            pins.of("a", "1.0.0", "sparse+https://mirror.example/"),
-            "1.0.0"
-        );
+        assert_eq!(pins.of("c", "3.0.0", "sparse+https://mirror.example/"), "c3");
+        assert_eq!(pins.of("a", "1.0.0", "sparse+https://mirror.example/"), "1.0.0");
         assert_eq!(pins.of("unknown", "9.9.9", "registry+x"), "9.9.9");
     }
 
@@ -217,8 +195,7 @@ checksum = "c3"
     #[test]
     fn a_snapshot_brings_back_content_time_and_absence() {
         let (_dir, path) = in_temp("old");
-        let old_time =
-            fs::metadata(&path).unwrap().modified().unwrap() - std::time::Duration::from_secs(100);
+        let old_time = fs::metadata(&path).unwrap().modified().unwrap() - std::time::Duration::from_secs(100);
         set_modified(&path, Some(old_time)).unwrap();
 
         let snapshot = LockSnapshot::take(path.clone());

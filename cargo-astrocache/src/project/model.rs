@@ -150,9 +150,7 @@ impl Project {
     pub fn features_of(&self, root: PackageId, of: PackageId) -> &BTreeSet<String> {
         static NONE: BTreeSet<String> = BTreeSet::new();
         let packages = self.member_features.get(&root);
-        packages
-            .and_then(|packages| packages.get(&of))
-            .unwrap_or(&NONE)
+        packages.and_then(|packages| packages.get(&of)).unwrap_or(&NONE)
     }
 
     /// Ids of all crates, in order.

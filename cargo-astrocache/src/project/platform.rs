@@ -53,22 +53,10 @@ impl Platforms {
 
     /// Which `[target.'cfg(..)']` sections hold, if rustc's own cfgs and the `--cfg` flags in `flags` are set.
     pub(super) fn sections(&self, flags: &BTreeSet<String>) -> Sections {
-        let of = |lines: &Vec<String>| {
-            lines
-                .iter()
-                .chain(flags)
-                .flat_map(|it| it.parse())
-                .collect()
-        };
+        let of = |lines: &Vec<String>| lines.iter().chain(flags).flat_map(|it| it.parse()).collect();
         let known = self.lines.as_ref();
         Sections {
-            platforms: known.map(|lines| {
-                self.triples
-                    .iter()
-                    .cloned()
-                    .zip(lines.iter().map(of))
-                    .collect()
-            }),
+            platforms: known.map(|lines| self.triples.iter().cloned().zip(lines.iter().map(of)).collect()),
         }
     }
 }
@@ -85,9 +73,7 @@ impl Sections {
         let (Some(section), Some(platforms)) = (section, &self.platforms) else {
             return true;
         };
-        platforms
-            .iter()
-            .any(|(triple, cfgs)| section.matches(triple, cfgs))
+        platforms.iter().any(|(triple, cfgs)| section.matches(triple, cfgs))
     }
 }
 
@@ -181,22 +167,14 @@ mod tests {
 
     #[test]
     fn each_platform_has_its_own_cfgs() {
-        let platforms =
-            platforms("build.target = ['wasm32-unknown-unknown', 'x86_64-pc-windows-msvc']");
+        let platforms = platforms("build.target = ['wasm32-unknown-unknown', 'x86_64-pc-windows-msvc']");
         let all = platforms.atoms().unwrap();
         assert_eq!(all.len(), platforms.triples.len());
-        let of = |triple: &str| {
-            &all[platforms
-                .triples
-                .iter()
-                .position(|it| it == triple)
-                .unwrap()]
-        };
+        let of = |triple: &str| &all[platforms.triples.iter().position(|it| it == triple).unwrap()];
         let (wasm, windows) = (of("wasm32-unknown-unknown"), of("x86_64-pc-windows-msvc"));
         assert!(wasm.contains("target_family=\"wasm\"") && !wasm.contains("unix"));
         assert!(windows.contains("windows") && windows.contains("target_os=\"windows\""));
-        let pointers_of_64_bits =
-            |it: &BTreeSet<String>| it.contains("target_pointer_width=\"64\"");
+        let pointers_of_64_bits = |it: &BTreeSet<String>| it.contains("target_pointer_width=\"64\"");
         assert!(pointers_of_64_bits(windows) && !pointers_of_64_bits(wasm));
     }
 
@@ -211,10 +189,7 @@ mod tests {
 
     #[test]
     fn one_platform_that_rustc_does_not_know_makes_all_unknown_and_each_section_hold() {
-        for config in [
-            "build.target = ['no-such-platform']",
-            "build.target = 'mine.json'",
-        ] {
+        for config in ["build.target = ['no-such-platform']", "build.target = 'mine.json'"] {
             let platforms = platforms(config);
             assert_eq!(platforms.atoms(), None);
             let sections = platforms.sections(&BTreeSet::new());
@@ -225,18 +200,13 @@ mod tests {
     #[test]
     fn a_section_holds_if_it_does_on_some_platform() {
         let platforms = platforms("build.target = 'x86_64-pc-windows-msvc'");
-        let sections =
-            platforms.sections(&BTreeSet::from(["loom".to_owned(), "not a cfg".to_owned()]));
+        let sections = platforms.sections(&BTreeSet::from(["loom".to_owned(), "not a cfg".to_owned()]));
         let holds = |section: &str| sections.holds(Some(&section.parse().unwrap()));
         assert!(sections.holds(None));
         assert!(holds("cfg(windows)") && holds("cfg(loom)") && holds("x86_64-pc-windows-msvc"));
         assert!(holds(
             "cfg(all(windows, target_env = \"msvc\", target_feature = \"sse2\"))"
         ));
-        assert!(
-            !holds("cfg(all(windows, unix))")
-                && !holds("wasm32-unknown-unknown")
-                && !holds("cfg(tokio)")
-        );
+        assert!(!holds("cfg(all(windows, unix))") && !holds("wasm32-unknown-unknown") && !holds("cfg(tokio)"));
     }
 }

@@ -53,10 +53,7 @@ impl Config {
 }
 
 /// Settings as the root manifest and `config` give them; the configuration wins, as in cargo.
-pub(super) fn settings(
-    root_manifest: &Utf8Path,
-    config: &Config,
-) -> Result<Settings, ProjectError> {
+pub(super) fn settings(root_manifest: &Utf8Path, config: &Config) -> Result<Settings, ProjectError> {
     let manifest = read_table(root_manifest)?.unwrap_or_default();
     let mut settings = Settings::default();
     for table in [&manifest, &config.table] {
@@ -80,12 +77,7 @@ pub(super) fn settings(
 fn read_table(path: &Utf8Path) -> Result<Option<Table>, ProjectError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(source) => {
@@ -121,9 +113,7 @@ fn add_profile(prefix: &str, profile: &Value, settings: &mut Settings) {
                 add_profile(&format!("{prefix}.build-override"), value, settings);
             }
             _ if CHANGES_RESULTS.contains(&key.as_str()) => {
-                settings
-                    .profile
-                    .insert(format!("{prefix}.{key}"), plain(value));
+                settings.profile.insert(format!("{prefix}.{key}"), plain(value));
             }
             _ => {}
         }
@@ -177,11 +167,7 @@ fn add_env(name: &str, value: &Value, settings: &mut Settings) {
 fn strings(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(many)) => many
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     }
 }
@@ -207,12 +193,9 @@ mod tests {
         fs::create_dir(root.join(".cargo")).unwrap();
         fs::write(root.join("Cargo.toml"), manifest).unwrap();
         fs::write(root.join(".cargo/config.toml"), config).unwrap();
-        let text = match Config::read(root).and_then(|config| {
-            Ok((
-                settings(&root.join("Cargo.toml"), &config)?,
-                config.build_targets(),
-            ))
-        }) {
+        let text = match Config::read(root)
+            .and_then(|config| Ok((settings(&root.join("Cargo.toml"), &config)?, config.build_targets())))
+        {
             Ok((settings, targets)) => format!("{settings:#?}\n{targets:?}"),
             Err(error) => error.to_string().replace(root.as_str(), "ROOT"),
         };

@@ -192,11 +192,7 @@ version = "1.0.0"
     "#]]
     .assert_eq(&render(&project).replace(root.as_str(), "ROOT"));
 
-    let newer = project
-        .packages
-        .iter()
-        .find(|it| it.version == "2.0.0")
-        .unwrap();
+    let newer = project.packages.iter().find(|it| it.version == "2.0.0").unwrap();
     assert!(newer.ambiguous && !newer.member && newer.source == PackageSource::Path);
     assert!(newer.features.contains("fast"));
     assert_eq!(newer.env["CARGO_PKG_AUTHORS"], "A:B");
@@ -208,21 +204,9 @@ version = "1.0.0"
         .collect();
     assert_eq!(
         inputs,
-        [
-            "old/Cargo.toml",
-            "outside/Cargo.toml",
-            "w/Cargo.lock",
-            "w/Cargo.toml"
-        ]
+        ["old/Cargo.toml", "outside/Cargo.toml", "w/Cargo.lock", "w/Cargo.toml"]
     );
-    assert!(
-        !project
-            .packages
-            .iter()
-            .find(|it| it.name == "app")
-            .unwrap()
-            .ambiguous
-    );
+    assert!(!project.packages.iter().find(|it| it.name == "app").unwrap().ambiguous);
 }
 
 #[test]
@@ -261,10 +245,7 @@ version = "0.1.0"
         target_dir: Some("/somewhere/else".into()),
         ..offline()
     };
-    assert_eq!(
-        load_at(&root, &there).unwrap().target_dir,
-        "/somewhere/else"
-    );
+    assert_eq!(load_at(&root, &there).unwrap().target_dir, "/somewhere/else");
 }
 
 #[test]
@@ -326,19 +307,12 @@ fn keep_lock_leaves_no_lock_file_behind() {
 fn a_registry_dependency_is_pinned_and_brings_no_tests() {
     let manifest = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     let project = load(Some(manifest), &LoadOptions::default()).unwrap();
-    let index = project
-        .packages
-        .iter()
-        .position(|it| it.name == "strsim")
-        .unwrap();
+    let index = project.packages.iter().position(|it| it.name == "strsim").unwrap();
     let strsim = &project.packages[index];
     let PackageSource::Locked { pin } = &strsim.source else {
         panic!("{strsim:?}")
     };
-    assert!(
-        pin.len() == 64 && pin.bytes().all(|it| it.is_ascii_hexdigit()),
-        "{pin}"
-    );
+    assert!(pin.len() == 64 && pin.bytes().all(|it| it.is_ascii_hexdigit()), "{pin}");
     let crates: Vec<_> = project
         .crates
         .iter()
@@ -412,10 +386,7 @@ fn a_missing_lock_file_under_locked_says_how_to_make_one() {
 fn a_binary_manifest_or_configuration_is_an_error_not_a_panic() {
     let (_dir, root) = workspace(MINIMAL);
     fs::write(root.join("Cargo.toml"), [0xff, 0xfe, 0x00]).unwrap();
-    assert!(matches!(
-        load_at(&root, &offline()),
-        Err(ProjectError::Cargo { .. })
-    ));
+    assert!(matches!(load_at(&root, &offline()), Err(ProjectError::Cargo { .. })));
 
     let (_dir, root) = workspace(MINIMAL);
     fs::create_dir(root.join(".cargo")).unwrap();

@@ -116,21 +116,14 @@ impl<'a> Flood<'a> {
 
     /// Whether impls and types of a crate take part.
     pub fn in_cone(&self, krate: CrateId) -> bool {
-        self.world.sees(self.krate, krate)
-            || self.opened.iter().any(|&from| self.world.sees(from, krate))
+        self.world.sees(self.krate, krate) || self.opened.iter().any(|&from| self.world.sees(from, krate))
     }
 
     fn visit(&mut self, id: DefId) {
         let world = self.world.clone();
         let Some(def) = world.def(id) else { return };
         if let Some(parent) = def.parent {
-            self.mark(
-                DefId {
-                    def: parent.0,
-                    ..id
-                },
-                Rule::R7,
-            );
+            self.mark(DefId { def: parent.0, ..id }, Rule::R7);
         }
         match def.kind {
             DefKind::Struct | DefKind::Enum | DefKind::Union => self.type_is_live(id),
@@ -148,12 +141,7 @@ impl<'a> Flood<'a> {
             _ => {}
         }
         let uses = self.uses(id);
-        self.operators(
-            uses.operators
-                .get(id.def as usize)
-                .copied()
-                .unwrap_or(Operators::ALL),
-        );
+        self.operators(uses.operators.get(id.def as usize).copied().unwrap_or(Operators::ALL));
         for it in uses.defs[id.def as usize].iter() {
             self.apply(id, it);
         }
@@ -206,9 +194,7 @@ impl<'a> Flood<'a> {
             .targets
             .iter()
             .filter_map(|target| match target.res {
-                Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) => {
-                    Some(id)
-                }
+                Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) => Some(id),
                 _ => None,
             })
             .collect()

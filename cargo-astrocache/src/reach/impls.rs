@@ -103,11 +103,7 @@ impl Flood<'_> {
             TraitRef::Analyzed(traits) if traits.iter().any(|&it| self.is_live(it)) => Rule::R7,
             TraitRef::Analyzed(_) => return,
         };
-        let deciding = if it.open_head {
-            &it.deciding
-        } else {
-            &it.heads
-        };
+        let deciding = if it.open_head { &it.deciding } else { &it.heads };
         if !deciding.is_empty() && !deciding.iter().any(|&id| self.is_live(id)) {
             return;
         }
@@ -158,9 +154,7 @@ impl Flood<'_> {
             let Some(def) = self.def(item) else { continue };
             let (name, kind) = (def.name, def.kind);
             let asked = match &it.trait_ {
-                TraitRef::Analyzed(traits) => traits
-                    .iter()
-                    .any(|&it| self.demands.trait_items.contains(&(it, name))),
+                TraitRef::Analyzed(traits) => traits.iter().any(|&it| self.demands.trait_items.contains(&(it, name))),
                 _ => false,
             };
             if whole || asked || kind != DefKind::Fn {
@@ -174,27 +168,15 @@ impl Flood<'_> {
         let parent = self
             .def(root)
             .and_then(|def| def.parent)
-            .map(|parent| DefId {
-                def: parent.0,
-                ..root
-            });
+            .map(|parent| DefId { def: parent.0, ..root });
         let graph = self.uses(root);
         for holder in std::iter::once(root).chain(parent) {
             // The trait a default method belongs to is open as well: `Self` is the caller's.
-            if self
-                .def(holder)
-                .is_some_and(|def| def.kind == DefKind::Trait)
-            {
+            if self.def(holder).is_some_and(|def| def.kind == DefKind::Trait) {
                 self.open_trait(holder);
             }
-            for it in graph.defs[holder.def as usize]
-                .iter()
-                .filter(|it| it.header)
-            {
-                if matches!(
-                    it.kind,
-                    MentionKind::Bound | MentionKind::Object | MentionKind::Type
-                ) {
+            for it in graph.defs[holder.def as usize].iter().filter(|it| it.header) {
+                if matches!(it.kind, MentionKind::Bound | MentionKind::Object | MentionKind::Type) {
                     for trait_ in self.traits_of(it) {
                         self.open_trait(trait_);
                     }
@@ -221,9 +203,7 @@ impl Flood<'_> {
         for &at in index.by_trait.get(&trait_).into_iter().flatten() {
             let it = &index.impls[at as usize];
             let member = self.world.project.package_of(it.id.krate).member;
-            if !(member || self.in_cone(it.id.krate))
-                || (!self.root_is_test && self.world.is_test(it.id))
-            {
+            if !(member || self.in_cone(it.id.krate)) || (!self.root_is_test && self.world.is_test(it.id)) {
                 continue;
             }
             if !self.in_cone(it.id.krate) {

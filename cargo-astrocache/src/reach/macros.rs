@@ -31,10 +31,7 @@ impl Flood<'_> {
 
     /// `def` is called from `module`.
     fn call(&mut self, def: DefId, module: ModId) {
-        if matches!(
-            self.def(def).map(|it| &it.data),
-            Some(DefData::ProcMacro(_))
-        ) {
+        if matches!(self.def(def).map(|it| &it.data), Some(DefData::ProcMacro(_))) {
             self.proc_macro(def, module);
             return;
         }
@@ -55,9 +52,7 @@ impl Flood<'_> {
             match it.kind {
                 MentionKind::Method => self.method_at(mac, it, module),
                 MentionKind::Macro => self.nested_call(it, module),
-                MentionKind::Token | MentionKind::WeakToken
-                    if it.path[0] != known::DOLLAR_CRATE =>
-                {
+                MentionKind::Token | MentionKind::WeakToken if it.path[0] != known::DOLLAR_CRATE => {
                     self.token_at(mac, it, module)
                 }
                 _ => {}
@@ -82,17 +77,9 @@ impl Flood<'_> {
     /// A method call of a macro body that was pasted into another crate.
     fn method_from(&mut self, mac: DefId, name: crate::syntax::Name, module: ModId) {
         let index = self.index.clone();
-        if self
-            .demands
-            .methods
-            .entry(name)
-            .or_default()
-            .insert(module.krate)
-        {
+        if self.demands.methods.entry(name).or_default().insert(module.krate) {
             for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-                if head.is_none_or(|head| self.is_live(head))
-                    && self.world.sees(module.krate, item.krate)
-                {
+                if head.is_none_or(|head| self.is_live(head)) && self.world.sees(module.krate, item.krate) {
                     self.mark(item, Rule::R5);
                 }
             }
@@ -124,10 +111,12 @@ impl Flood<'_> {
 
     fn token_at(&mut self, mac: DefId, it: &Use, module: ModId) {
         let world = self.world.clone();
-        if it.path[0] == known::SELF_TYPE
-            || it.path[0] == known::ANY_TYPE
-            || it.path[0] == known::WILDCARD
-        {
+        // What stands before `::` is the caller's: its `Self`, or an argument.
+        if matches!(it.path[0], known::SELF_TYPE | known::ANY_TYPE | known::WILDCARD) {
+            for &name in it.path.iter().skip(1) {
+                self.any_assoc(name, module.krate);
+                self.open_item(mac, name, module, false);
+            }
             return;
         }
         for ns in [Ns::Value, Ns::Type, Ns::Macro] {
@@ -163,12 +152,7 @@ impl Flood<'_> {
             self.method(id, name, it.module);
             self.any_assoc(name, id.krate);
             self.open_item(id, name, it.module, true);
-            let known = [Ns::Value, Ns::Type].iter().any(|&ns| {
-                self.world
-                    .resolve(it.module, &[name], ns)
-                    .unresolved
-                    .is_none()
-            });
+            let known = [Ns::Value, Ns::Type].iter().any(|&ns| self.world.is_declared(it.module, &[name], ns));
             if !known {
                 self.by_name(id, name, &[], it.module);
             }

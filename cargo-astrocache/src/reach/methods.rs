@@ -44,10 +44,7 @@ impl Flood<'_> {
         };
         let bounds = self.bound_traits(id);
         for &trait_ in candidates {
-            if in_scope.traits.contains(&trait_)
-                || bounds.contains(&trait_)
-                || self.demands.objects.contains(&trait_)
-            {
+            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.demands.objects.contains(&trait_) {
                 self.demand(trait_, name, Rule::R5);
             }
         }
@@ -94,17 +91,14 @@ impl Flood<'_> {
         if let Some(known) = self.bounds.get(&id) {
             return known.clone();
         }
-        let parent = self.def(id).and_then(|def| def.parent).map(|parent| DefId {
-            def: parent.0,
-            ..id
-        });
+        let parent = self
+            .def(id)
+            .and_then(|def| def.parent)
+            .map(|parent| DefId { def: parent.0, ..id });
         let mut found = Vec::new();
         let graph = self.uses(id);
         for holder in std::iter::once(id).chain(parent) {
-            if self
-                .def(holder)
-                .is_some_and(|def| def.kind == DefKind::Trait)
-            {
+            if self.def(holder).is_some_and(|def| def.kind == DefKind::Trait) {
                 found.push(holder);
             }
             for it in graph.defs[holder.def as usize].iter() {

@@ -59,10 +59,7 @@ impl Flood<'_> {
 
     /// `Vec::<u8>::go()`: a type of std can have `go` from an analyzed trait only.
     fn external_path(&mut self, id: DefId, it: &Use) {
-        let callable = matches!(
-            it.kind,
-            MentionKind::Value | MentionKind::Token | MentionKind::Type
-        );
+        let callable = matches!(it.kind, MentionKind::Value | MentionKind::Token | MentionKind::Type);
         if let (true, 2.., Some(&last)) = (callable, it.path.len(), it.path.last()) {
             self.open_item(id, last, it.module, false);
         }
@@ -73,9 +70,7 @@ impl Flood<'_> {
         self.mark(base, Rule::R1);
         let Some(&name) = rest.first() else { return };
         match self.def(base).map(|def| (def.kind, def.data.clone())) {
-            Some((DefKind::TypeAlias, DefData::Alias(head))) => {
-                self.alias_assoc(id, base, &head, rest, module)
-            }
+            Some((DefKind::TypeAlias, DefData::Alias(head))) => self.alias_assoc(id, base, &head, rest, module),
             Some((DefKind::Trait, _)) => self.trait_item(base, name),
             Some((DefKind::MacroSite, _)) => {
                 self.type_item(base, name);
@@ -127,9 +122,7 @@ impl Flood<'_> {
                 .into_iter()
                 .flatten()
                 .map(|&at| &index.impls[at as usize]);
-            let applies = impls
-                .into_iter()
-                .any(|it| it.open_head || it.heads.contains(&base));
+            let applies = impls.into_iter().any(|it| it.open_head || it.heads.contains(&base));
             if applies && self.in_cone(trait_.krate) {
                 self.demand(trait_, name, Rule::R4);
             }
@@ -156,12 +149,9 @@ impl Flood<'_> {
         let Some(def) = self.def(item) else {
             return true;
         };
-        let parent = def.parent.and_then(|parent| {
-            self.index.impl_of.get(&DefId {
-                def: parent.0,
-                ..item
-            })
-        });
+        let parent = def
+            .parent
+            .and_then(|parent| self.index.impl_of.get(&DefId { def: parent.0, ..item }));
         def.cfg != 0 || parent.is_none_or(|&at| self.index.impls[at as usize].partial)
     }
 
@@ -169,11 +159,7 @@ impl Flood<'_> {
     fn trait_item(&mut self, trait_: DefId, name: Name) {
         let index = self.index.clone();
         for it in index.with_supertraits(trait_) {
-            if index
-                .traits_with
-                .get(&name)
-                .is_some_and(|all| all.contains(&it))
-            {
+            if index.traits_with.get(&name).is_some_and(|all| all.contains(&it)) {
                 self.demand(it, name, Rule::R4);
             }
         }
@@ -192,8 +178,7 @@ impl Flood<'_> {
             Default::default()
         };
         for &trait_ in candidates {
-            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.is_live(trait_)
-            {
+            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.is_live(trait_) {
                 self.demand(trait_, name, Rule::R4);
             }
         }
@@ -202,13 +187,7 @@ impl Flood<'_> {
 
     /// `f` of a type that is unknown, inherent too: a projection may normalise to any live type.
     pub fn any_assoc(&mut self, name: Name, krate: crate::project::CrateId) {
-        if !self
-            .demands
-            .any_assoc
-            .entry(name)
-            .or_default()
-            .insert(krate)
-        {
+        if !self.demands.any_assoc.entry(name).or_default().insert(krate) {
             return;
         }
         let index = self.index.clone();

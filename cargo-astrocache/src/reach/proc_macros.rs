@@ -89,11 +89,7 @@ impl Flood<'_> {
         let direct = project.crate_ids().filter(|&krate| {
             self.world.sees(deriving, krate)
                 && project.krate(krate).kind == CrateKind::Lib
-                && project
-                    .krate(krate)
-                    .deps
-                    .iter()
-                    .any(|dep| dep.krate == proc_macro)
+                && project.krate(krate).deps.iter().any(|dep| dep.krate == proc_macro)
         });
         direct.map(|krate| ModId { krate, module: 0 }).collect()
     }
@@ -106,9 +102,7 @@ impl Flood<'_> {
         for krate in crates {
             if self.demands.methods.entry(name).or_default().insert(krate) {
                 for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-                    if head.is_none_or(|head| self.is_live(head))
-                        && self.world.sees(krate, item.krate)
-                    {
+                    if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
                         self.mark(item, Rule::R10);
                     }
                 }
@@ -116,10 +110,7 @@ impl Flood<'_> {
         }
         let in_scope = self.in_scope(module);
         for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
-            if in_scope.traits.contains(&trait_)
-                || self.demands.objects.contains(&trait_)
-                || self.is_live(trait_)
-            {
+            if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) || self.is_live(trait_) {
                 self.demand(trait_, name, Rule::R10);
             }
         }
@@ -151,10 +142,7 @@ impl Flood<'_> {
 
     /// Resolves a token as code of `module` would; whether it means anything analyzed.
     fn emitted_at(&mut self, entry: DefId, path: &[Name], module: ModId) -> bool {
-        if path.contains(&known::WILDCARD)
-            || path[0] == known::SELF_TYPE
-            || path[0] == known::ANY_TYPE
-        {
+        if path.contains(&known::WILDCARD) || path[0] == known::SELF_TYPE || path[0] == known::ANY_TYPE {
             return false;
         }
         let mut found = false;
@@ -167,10 +155,7 @@ impl Flood<'_> {
                 match (target.res, resolution.assoc_from) {
                     (Res::Def(def), Some(at)) => self.assoc(entry, def, &path[at..], module),
                     (Res::Def(def), None)
-                        if matches!(
-                            self.def(def).map(|it| &it.data),
-                            Some(DefData::ProcMacro(_))
-                        ) =>
+                        if matches!(self.def(def).map(|it| &it.data), Some(DefData::ProcMacro(_))) =>
                     {
                         self.proc_macro(def, module);
                     }
@@ -187,17 +172,12 @@ impl Flood<'_> {
     fn emitted_tail(&mut self, entry: DefId, path: &[Name], module: ModId, homes: &[ModId]) {
         let (last, before) = (path[path.len() - 1], path[path.len() - 2]);
         let sees = |flood: &Self, krate: CrateId| {
-            flood.world.sees(module.krate, krate)
-                || homes.iter().any(|home| flood.world.sees(home.krate, krate))
+            flood.world.sees(module.krate, krate) || homes.iter().any(|home| flood.world.sees(home.krate, krate))
         };
         let index = self.index.clone();
         for &def in index.by_name.get(&last).into_iter().flatten() {
-            let place = self
-                .world
-                .module_of(def)
-                .map(|module| self.world.normal_module(module));
-            let around = place
-                .and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
+            let place = self.world.module_of(def).map(|module| self.world.normal_module(module));
+            let around = place.and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
             let fits = before == known::WILDCARD || around == Some(before);
             if fits && sees(self, def.krate) && self.def(def).is_some_and(|it| !it.flags.test) {
                 self.mark(def, Rule::R10);
@@ -207,11 +187,7 @@ impl Flood<'_> {
             let holder = self.def(def).is_some_and(|it| {
                 matches!(
                     it.kind,
-                    DefKind::Struct
-                        | DefKind::Enum
-                        | DefKind::Union
-                        | DefKind::Trait
-                        | DefKind::TypeAlias
+                    DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias
                 )
             });
             if holder && sees(self, def.krate) {
@@ -288,10 +264,7 @@ impl Flood<'_> {
         let mut names: Vec<Name> = it.names.keys().copied().collect();
         names.sort_by_key(|name| name.as_str());
         for name in names {
-            for target in world
-                .resolve(module, &[known::SELF, name], Ns::Value)
-                .targets
-            {
+            for target in world.resolve(module, &[known::SELF, name], Ns::Value).targets {
                 if let Res::Def(def) = target.res {
                     self.mark(def, Rule::R10);
                 }

@@ -37,14 +37,7 @@ const IMPURE: &[(&str, &str)] = &[
 ];
 
 /// Packages whose very purpose is randomness.
-const RANDOM: &[&str] = &[
-    "rand",
-    "getrandom",
-    "fastrand",
-    "rand_core",
-    "nanorand",
-    "oorandom",
-];
+const RANDOM: &[&str] = &["rand", "getrandom", "fastrand", "rand_core", "nanorand", "oorandom"];
 
 /// The findings of a closure, sorted by place.
 pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Finding> {
@@ -67,10 +60,7 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
         let unit = world.map(id.krate).map(|map| &map.units[id.unit as usize]);
         if let Some(unit) = unit {
             let all = facts(db, unit.file);
-            if let Some(body) = unit_facts(&all, &unit.expansion)
-                .bodies
-                .get(id.def as usize)
-            {
+            if let Some(body) = unit_facts(&all, &unit.expansion).bodies.get(id.def as usize) {
                 if body.effects.asm {
                     add("opaque", "inline assembly".to_owned());
                 }

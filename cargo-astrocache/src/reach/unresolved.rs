@@ -50,9 +50,7 @@ impl Flood<'_> {
         let index = self.index.clone();
         let mut found = false;
         for &def in index.by_name.get(&name).into_iter().flatten() {
-            if !self.world.sees(module.krate, def.krate)
-                || (!self.root_is_test && self.world.is_test(def))
-            {
+            if !self.world.sees(module.krate, def.krate) || (!self.root_is_test && self.world.is_test(def)) {
                 continue;
             }
             found = true;

@@ -12,8 +12,8 @@ use crate::{
     db::{Db, SourceFile, Workspace, items},
     project::{CrateId, CrateKind, Edition, Krate, PackageId, Project},
     syntax::{
-        Condition, Def, DefData, DefIdx, DefKind, FileItems, Import, ImportKind, ModDecl, Name,
-        Scope, ScopeIdx, SiteFacts, known,
+        Condition, Def, DefData, DefIdx, DefKind, FileItems, Import, ImportKind, ModDecl, Name, Scope, ScopeIdx,
+        SiteFacts, known,
     },
 };
 
@@ -164,9 +164,7 @@ pub fn namespaces(def: &Def, kind: CrateKind) -> &'static [Ns] {
             _ => &[Ns::Value],
         },
         DefKind::Struct if def.flags.value_struct => &[Ns::Type, Ns::Value],
-        DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias => {
-            &[Ns::Type]
-        }
+        DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias => &[Ns::Type],
         DefKind::Macro => &[Ns::Macro],
         DefKind::Impl | DefKind::MacroSite | DefKind::Other => &[],
     }
@@ -203,13 +201,7 @@ struct Dirs {
 
 impl Builder<'_> {
     /// Loads a file into `module`. `owns_dir`: a crate root, `mod.rs` or `#[path]` file, whose modules are beside it.
-    fn load_file(
-        &mut self,
-        path: &Utf8Path,
-        module: u32,
-        owns_dir: bool,
-        ancestors: &mut Vec<Utf8PathBuf>,
-    ) -> bool {
+    fn load_file(&mut self, path: &Utf8Path, module: u32, owns_dir: bool, ancestors: &mut Vec<Utf8PathBuf>) -> bool {
         // A file that declares itself, or a very deep chain, is an error to rustc as well.
         if ancestors.iter().any(|seen| seen == path) || ancestors.len() > 256 {
             return false;
@@ -252,55 +244,25 @@ impl Builder<'_> {
         self.map.units.push(unit);
         let dirs = self.add_scopes(number, &items, module, file_dir, own);
         let absent = self.absent_scopes(&items);
-        let gone =
-            |when: &Condition, scope: ScopeIdx| absent[scope.0 as usize] || self.is_absent(when);
-        let mut absent_defs: Vec<bool> = items
-            .defs
-            .iter()
-            .map(|def| gone(&def.when, def.scope))
-            .collect();
-        let imports: Vec<bool> = items
-            .imports
-            .iter()
-            .map(|it| !gone(&it.when, it.scope))
-            .collect();
-        let mods: Vec<bool> = items
-            .mods
-            .iter()
-            .map(|it| !gone(&it.when, it.scope))
-            .collect();
+        let gone = |when: &Condition, scope: ScopeIdx| absent[scope.0 as usize] || self.is_absent(when);
+        let mut absent_defs: Vec<bool> = items.defs.iter().map(|def| gone(&def.when, def.scope)).collect();
+        let imports: Vec<bool> = items.imports.iter().map(|it| !gone(&it.when, it.scope)).collect();
+        let mods: Vec<bool> = items.mods.iter().map(|it| !gone(&it.when, it.scope)).collect();
         // A holder precedes what it holds.
         for (at, def) in items.defs.iter().enumerate() {
-            absent_defs[at] |= def
-                .parent
-                .is_some_and(|parent| absent_defs[parent.0 as usize]);
+            absent_defs[at] |= def.parent.is_some_and(|parent| absent_defs[parent.0 as usize]);
         }
         self.map.units[number as usize].absent = absent_defs.clone();
-        for (at, def) in items
-            .defs
-            .iter()
-            .enumerate()
-            .filter(|&(at, _)| !absent_defs[at])
-        {
+        for (at, def) in items.defs.iter().enumerate().filter(|&(at, _)| !absent_defs[at]) {
             self.add_def(number, DefIdx(at as u32), def);
         }
-        for (at, import) in items
-            .imports
-            .iter()
-            .enumerate()
-            .filter(|&(at, _)| imports[at])
-        {
+        for (at, import) in items.imports.iter().enumerate().filter(|&(at, _)| imports[at]) {
             self.add_import(number, at as u32, import);
         }
         for (decl, _) in items.mods.iter().zip(mods).filter(|(_, present)| *present) {
             self.add_mod(number, decl, &dirs, ancestors);
         }
-        for (at, def) in items
-            .defs
-            .iter()
-            .enumerate()
-            .filter(|&(at, _)| !absent_defs[at])
-        {
+        for (at, def) in items.defs.iter().enumerate().filter(|&(at, _)| !absent_defs[at]) {
             if let DefData::Site(site) = &def.data {
                 self.add_site(number, DefIdx(at as u32), def, site, &dirs, ancestors);
             }
@@ -320,21 +282,10 @@ impl Builder<'_> {
 
     fn is_absent(&self, when: &Condition) -> bool {
         let Some(cfg) = when else { return false };
-        !self.platforms.is_empty()
-            && self
-                .platforms
-                .iter()
-                .all(|atoms| cfg.eval(atoms) == Some(false))
+        !self.platforms.is_empty() && self.platforms.iter().all(|atoms| cfg.eval(atoms) == Some(false))
     }
 
-    fn add_scopes(
-        &mut self,
-        unit: u32,
-        items: &FileItems,
-        module: u32,
-        file: Utf8PathBuf,
-        own: Utf8PathBuf,
-    ) -> Dirs {
+    fn add_scopes(&mut self, unit: u32, items: &FileItems, module: u32, file: Utf8PathBuf, own: Utf8PathBuf) -> Dirs {
         let mut dirs = Dirs {
             file,
             scopes: vec![own],
@@ -376,12 +327,7 @@ impl Builder<'_> {
             }),
             macro_use: scope.macro_use,
             cfg: mix(around.cfg, scope.cfg),
-            cfg_atoms: around
-                .cfg_atoms
-                .iter()
-                .chain(&scope.cfg_atoms)
-                .copied()
-                .collect(),
+            cfg_atoms: around.cfg_atoms.iter().chain(&scope.cfg_atoms).copied().collect(),
             test: around.test || scope.test,
             ..Module::default()
         };
@@ -397,9 +343,7 @@ impl Builder<'_> {
             );
         }
         if scope.macro_use {
-            self.map.modules[parent as usize]
-                .macro_use_children
-                .push(number);
+            self.map.modules[parent as usize].macro_use_children.push(number);
         }
         number
     }
@@ -442,10 +386,7 @@ impl Builder<'_> {
                 if let DefData::Macro(it) = &def.data
                     && let Some(expansion) = it.expansion
                 {
-                    self.expandable
-                        .entry(def.name)
-                        .or_default()
-                        .push((unit, expansion));
+                    self.expandable.entry(def.name).or_default().push((unit, expansion));
                 }
             }
             DefKind::Impl | DefKind::Other => {}
@@ -462,9 +403,7 @@ impl Builder<'_> {
             ImportKind::Named(name) | ImportKind::TypeOnly(name) if name == known::UNDERSCORE => {
                 self.map.modules[module as usize].unnamed.push(id);
             }
-            ImportKind::Named(name) | ImportKind::TypeOnly(name) => {
-                self.declare(module, name, Entry::Import(id))
-            }
+            ImportKind::Named(name) | ImportKind::TypeOnly(name) => self.declare(module, name, Entry::Import(id)),
             ImportKind::ExternCrate { name, macro_use } => {
                 self.declare(module, name, Entry::Import(id));
                 if macro_use {
@@ -475,19 +414,9 @@ impl Builder<'_> {
     }
 
     /// `mod x;`: every file that one of its `cfg` variants may mean.
-    fn add_mod(
-        &mut self,
-        unit: u32,
-        decl: &ModDecl,
-        dirs: &Dirs,
-        ancestors: &mut Vec<Utf8PathBuf>,
-    ) {
+    fn add_mod(&mut self, unit: u32, decl: &ModDecl, dirs: &Dirs, ancestors: &mut Vec<Utf8PathBuf>) {
         let around = &dirs.scopes[decl.scope.0 as usize];
-        let from = if decl.scope.0 == 0 {
-            &dirs.file
-        } else {
-            around
-        };
+        let from = if decl.scope.0 == 0 { &dirs.file } else { around };
         let mut places: Vec<(Utf8PathBuf, bool)> = decl
             .paths
             .iter()
@@ -526,11 +455,7 @@ impl Builder<'_> {
     ) {
         let _ = idx;
         let module = self.map.units[unit as usize].modules[def.scope.0 as usize];
-        if let Some(path) = site
-            .include
-            .as_deref()
-            .and_then(|parts| self.include_path(parts, dirs))
-        {
+        if let Some(path) = site.include.as_deref().and_then(|parts| self.include_path(parts, dirs)) {
             self.load_file(&path, module, true, ancestors);
         }
         if let (true, Some(&name)) = (site.bare, site.path.last()) {
@@ -562,9 +487,7 @@ impl Builder<'_> {
             loop {
                 let site = &self.bare_sites[at];
                 let (unit, module, name, done) = (site.unit, site.module, site.name, site.done);
-                let Some(&(from, expansion)) =
-                    self.expandable.get(&name).and_then(|all| all.get(done))
-                else {
+                let Some(&(from, expansion)) = self.expandable.get(&name).and_then(|all| all.get(done)) else {
                     break;
                 };
                 self.bare_sites[at].done += 1;
@@ -591,12 +514,7 @@ impl Builder<'_> {
             file: source.file,
             modules: Vec::with_capacity(items.scopes.len()),
             items,
-            expansion: source
-                .expansion
-                .iter()
-                .copied()
-                .chain([expansion])
-                .collect(),
+            expansion: source.expansion.iter().copied().chain([expansion]).collect(),
             path: source.path,
             absent: Vec::new(),
         };
@@ -614,13 +532,7 @@ impl Builder<'_> {
 }
 
 fn relative(root: &Utf8Path, path: &Utf8Path) -> Name {
-    Name::new(
-        &path
-            .strip_prefix(root)
-            .unwrap_or(path)
-            .as_str()
-            .replace('\\', "/"),
-    )
+    Name::new(&path.strip_prefix(root).unwrap_or(path).as_str().replace('\\', "/"))
 }
 
 /// Removes `.` and `..` by text, so that one file has one path.

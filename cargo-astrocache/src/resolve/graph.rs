@@ -11,10 +11,7 @@ use super::{
 use crate::{
     db::{Db, Workspace, facts},
     project::CrateId,
-    syntax::{
-        Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, Operators,
-        known,
-    },
+    syntax::{Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, Operators, known},
 };
 
 /// All crates' declarations, and the look-ups made in them.
@@ -124,19 +121,14 @@ fn named_operator(it: &Use) -> Operators {
         _ if it.path.len() > 1 => it.path.last(),
         _ => None,
     };
-    let named = method.map_or(Operators::default(), |name| {
-        Operators::of_method(name.as_str())
-    });
+    let named = method.map_or(Operators::default(), |name| Operators::of_method(name.as_str()));
     let Meaning::Path(resolution) = &it.meaning else {
         return named;
     };
-    resolution
-        .targets
-        .iter()
-        .fold(named, |all, target| match target.res {
-            Res::External(path) => all.and(Operators::of_trait(path.as_str())),
-            _ => all,
-        })
+    resolution.targets.iter().fold(named, |all, target| match target.res {
+        Res::External(path) => all.and(Operators::of_trait(path.as_str())),
+        _ => all,
+    })
 }
 
 /// What surrounds a definition's mentions.
@@ -149,17 +141,9 @@ struct Context<'w> {
 
 impl<'w> Context<'w> {
     fn new(world: &'w World, id: DefId, def: &'w Def) -> Context<'w> {
-        let parent = def.parent.map(|parent| DefId {
-            def: parent.0,
-            ..id
-        });
+        let parent = def.parent.map(|parent| DefId { def: parent.0, ..id });
         let parent = parent.and_then(|parent| Some((parent, world.def(parent)?)));
-        Context {
-            world,
-            id,
-            def,
-            parent,
-        }
+        Context { world, id, def, parent }
     }
 
     fn resolve(&self, body: &DefBody, mention: &Mention) -> Use {
@@ -183,10 +167,7 @@ impl<'w> Context<'w> {
 
     fn meaning(&self, kind: MentionKind, module: ModId, path: &[Name]) -> Meaning {
         match kind {
-            MentionKind::Method
-            | MentionKind::TokenArg
-            | MentionKind::Quoted
-            | MentionKind::QuotedMethod => {
+            MentionKind::Method | MentionKind::TokenArg | MentionKind::Quoted | MentionKind::QuotedMethod => {
                 return Meaning::Name;
             }
             MentionKind::Macro | MentionKind::Derive | MentionKind::Attribute => {
@@ -205,10 +186,7 @@ impl<'w> Context<'w> {
     }
 
     fn is_param(&self, name: Name) -> bool {
-        self.def.generics.contains(&name)
-            || self
-                .parent
-                .is_some_and(|(_, parent)| parent.generics.contains(&name))
+        self.def.generics.contains(&name) || self.parent.is_some_and(|(_, parent)| parent.generics.contains(&name))
     }
 
     fn self_type(&self, path: &[Name]) -> Meaning {
@@ -250,10 +228,7 @@ impl<'w> Context<'w> {
         };
         let every = matches!(
             kind,
-            MentionKind::Token
-                | MentionKind::WeakToken
-                | MentionKind::AttributePath
-                | MentionKind::Pattern
+            MentionKind::Token | MentionKind::WeakToken | MentionKind::AttributePath | MentionKind::Pattern
         );
         let mut best = Resolution {
             unresolved: Some(0),
@@ -262,9 +237,7 @@ impl<'w> Context<'w> {
         for &ns in spaces {
             let found = match kind {
                 MentionKind::WeakToken => self.world.resolve_written(module, path, ns),
-                MentionKind::Pattern if path.len() == 1 => {
-                    self.world.resolve_written(module, path, ns)
-                }
+                MentionKind::Pattern if path.len() == 1 => self.world.resolve_written(module, path, ns),
                 _ => self.world.resolve(module, path, ns),
             };
             merge(&mut best, found);

@@ -85,9 +85,7 @@ impl Index {
     }
 
     pub fn items_of(&self, parent: DefId) -> &[DefId] {
-        self.children
-            .get(&parent)
-            .map_or(&[], |items| items.as_slice())
+        self.children.get(&parent).map_or(&[], |items| items.as_slice())
     }
 
     pub fn impls_of_head(&self, head: DefId) -> impl Iterator<Item = &ImplEntry> {
@@ -115,21 +113,13 @@ impl Index {
 
     fn add(&mut self, world: &World, id: DefId, def: &Def) {
         if let Some(parent) = def.parent {
-            let parent = DefId {
-                def: parent.0,
-                ..id
-            };
+            let parent = DefId { def: parent.0, ..id };
             self.children.entry(parent).or_default().push(id);
-            let in_trait = world
-                .def(parent)
-                .is_some_and(|it| it.kind == DefKind::Trait);
+            let in_trait = world.def(parent).is_some_and(|it| it.kind == DefKind::Trait);
             if in_trait {
                 self.traits_with.entry(def.name).or_default().push(parent);
             }
-        } else if !matches!(
-            def.kind,
-            DefKind::Impl | DefKind::MacroSite | DefKind::Other
-        ) {
+        } else if !matches!(def.kind, DefKind::Impl | DefKind::MacroSite | DefKind::Other) {
             self.by_name.entry(def.name).or_default().push(id);
         }
         if def.flags.lang {
@@ -139,9 +129,7 @@ impl Index {
             return;
         };
         match &def.data {
-            DefData::Linked(name) if !def.flags.foreign => {
-                self.linked.entry(*name).or_default().push(id)
-            }
+            DefData::Linked(name) if !def.flags.foreign => self.linked.entry(*name).or_default().push(id),
             DefData::Impl(header) => self.add_impl(world, id, def, module, header),
             DefData::Trait(bounds) => {
                 let all = bounds
@@ -154,14 +142,7 @@ impl Index {
         }
     }
 
-    fn add_impl(
-        &mut self,
-        world: &World,
-        id: DefId,
-        def: &Def,
-        module: ModId,
-        header: &ImplHeader,
-    ) {
+    fn add_impl(&mut self, world: &World, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
         let number = self.impls.len() as u32;
         let trait_ = match &header.trait_ {
             None => TraitRef::Inherent,
@@ -198,9 +179,10 @@ impl Index {
         }
         self.impl_of.insert(id, number);
         let partial = header.partial || def.cfg != 0;
-        let operator = header.trait_.as_ref().map_or(Operators::default(), |path| {
-            operator_of(world, module, path)
-        });
+        let operator = header
+            .trait_
+            .as_ref()
+            .map_or(Operators::default(), |path| operator_of(world, module, path));
         self.impls.push(ImplEntry {
             id,
             trait_,
@@ -216,11 +198,7 @@ impl Index {
 
     /// Once all impls are known.
     fn add_inherent(&mut self, world: &World) {
-        for it in self
-            .impls
-            .iter()
-            .filter(|it| it.trait_ == TraitRef::Inherent)
-        {
+        for it in self.impls.iter().filter(|it| it.trait_ == TraitRef::Inherent) {
             for &item in self.children.get(&it.id).into_iter().flatten() {
                 let Some(def) = world.def(item) else { continue };
                 let list = self.inherent.entry(def.name).or_default();
@@ -248,8 +226,7 @@ impl Index {
             _ => Default::default(),
         };
         let unknown = macros.is_empty();
-        let has_impl =
-            unknown || facts.tokens.has_impl || macros.iter().any(|(_, def)| tokens(def).has_impl);
+        let has_impl = unknown || facts.tokens.has_impl || macros.iter().any(|(_, def)| tokens(def).has_impl);
         if !has_impl {
             return;
         }
@@ -309,7 +286,9 @@ fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef
     }
     if out.is_empty() && *trait_ == TraitRef::External {
         let paths = header.self_types.iter().chain(&header.header_types);
-        out = paths.flat_map(|path| analyzed(world, module, path, DefKind::Trait)).collect();
+        out = paths
+            .flat_map(|path| analyzed(world, module, path, DefKind::Trait))
+            .collect();
     }
     out.sort();
     out.dedup();
@@ -351,9 +330,7 @@ fn push_types(world: &World, module: ModId, path: &[Name], out: &mut Vec<DefId>,
         let Res::Def(id) = target.res else { continue };
         let Some(def) = world.def(id) else { continue };
         match (&def.kind, &def.data) {
-            (DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::MacroSite, _)
-                if !out.contains(&id) =>
-            {
+            (DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::MacroSite, _) if !out.contains(&id) => {
                 out.push(id)
             }
             (DefKind::TypeAlias, DefData::Alias(Head::Path(inner))) => {

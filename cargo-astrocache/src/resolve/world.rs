@@ -109,18 +109,9 @@ impl World {
         let deps = project
             .crates
             .iter()
-            .map(|krate| {
-                krate
-                    .deps
-                    .iter()
-                    .map(|dep| (Name::new(&dep.name), dep.krate))
-                    .collect()
-            })
+            .map(|krate| krate.deps.iter().map(|dep| (Name::new(&dep.name), dep.krate)).collect())
             .collect();
-        let cones = project
-            .crate_ids()
-            .map(|krate| cone(&project, krate))
-            .collect();
+        let cones = project.crate_ids().map(|krate| cone(&project, krate)).collect();
         let mut world = World {
             project,
             maps,
@@ -236,6 +227,12 @@ impl World {
         self.resolve_in(from, path, ns, &mut Trail::of(Mode::Written))
     }
 
+    /// Whether a path leads to something that is written, not provided by a macro call.
+    pub fn is_declared(&self, from: ModId, path: &[Name], ns: Ns) -> bool {
+        let found = self.resolve_in(from, path, ns, &mut Trail::of(Mode::Declared));
+        found.unresolved.is_none() && !found.targets.iter().all(is_guess)
+    }
+
     fn resolve_in(&self, from: ModId, path: &[Name], ns: Ns, trail: &mut Trail) -> Resolution {
         let (mut targets, mut at) = self.head(from, path, ns, trail);
         if targets.is_empty() {
@@ -244,6 +241,7 @@ impl World {
                 ..Resolution::default()
             };
         }
+        let mut beside = Vec::new();
         while at < path.len() {
             let last = at + 1 == path.len();
             let seg_ns = if last { ns } else { Ns::Type };
@@ -252,9 +250,15 @@ impl World {
             for target in &targets {
                 self.step(target, path[at], seg_ns, &mut next, &mut assoc, trail);
             }
+            // A site beside something written: both may be meant, and of the site no more is known.
+            let only_sites = assoc.iter().all(|target| self.is_site(target.res));
+            if !next.is_empty() && only_sites {
+                beside.append(&mut assoc);
+            }
             if !assoc.is_empty() {
                 // Next to `cfg` variants that are modules, those that are types win: both are kept.
                 assoc.extend(next.iter().filter(|_| last).copied());
+                assoc.append(&mut beside);
                 return Resolution {
                     targets: assoc,
                     assoc_from: Some(at),
@@ -272,6 +276,7 @@ impl World {
             targets = next;
             at += 1;
         }
+        targets.append(&mut beside);
         Resolution {
             targets,
             assoc_from: None,
@@ -308,13 +313,8 @@ impl World {
                 let mut found = self.extern_crate(from.krate, name);
                 if found.is_empty() || self.edition(from.krate) == Edition::E2015 {
                     found.extend(
-                        self.lookup(
-                            root,
-                            name,
-                            if path.len() == 2 { ns } else { Ns::Type },
-                            trail,
-                        )
-                        .iter(),
+                        self.lookup(root, name, if path.len() == 2 { ns } else { Ns::Type }, trail)
+                            .iter(),
                     );
                 }
                 (found, 2)
@@ -368,13 +368,8 @@ impl World {
             if self.is_settled(&found) {
                 break;
             }
-            match self
-                .map(module.krate)
-                .map(|map| &map.modules[module.module as usize])
-            {
-                Some(it) if it.block.is_some() && it.parent.is_some() => {
-                    module.module = it.parent.unwrap_or(0)
-                }
+            match self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
+                Some(it) if it.block.is_some() && it.parent.is_some() => module.module = it.parent.unwrap_or(0),
                 _ => break,
             }
         }
@@ -388,9 +383,7 @@ impl World {
             self.macro_use_crates(from.krate, name, trail, &mut found);
         }
         if !self.is_settled(&found) && prelude::has(name.as_str(), ns) {
-            found.push(plain(Res::External(Name::new(&format!(
-                "std::prelude::{name}"
-            )))));
+            found.push(plain(Res::External(Name::new(&format!("std::prelude::{name}")))));
         }
         if found.is_empty() && trail.mode == Mode::Full {
             found.extend(self.generated(from));
@@ -419,10 +412,7 @@ impl World {
     /// A crate by the name that `krate` knows it under.
     fn extern_crate(&self, krate: CrateId, name: Name) -> Vec<Target> {
         if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
-            return vec![plain(Res::Mod(ModId {
-                krate: dep,
-                module: 0,
-            }))];
+            return vec![plain(Res::Mod(ModId { krate: dep, module: 0 }))];
         }
         if prelude::SYSROOT.contains(&name.as_str()) {
             return vec![plain(Res::External(name))];
@@ -449,10 +439,7 @@ impl World {
             return Some(plain(Res::Mod(ModId { krate, module: 0 })));
         }
         if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
-            return Some(plain(Res::Mod(ModId {
-                krate: dep,
-                module: 0,
-            })));
+            return Some(plain(Res::Mod(ModId { krate: dep, module: 0 })));
         }
         prelude::SYSROOT
             .contains(&name.as_str())
@@ -495,12 +482,7 @@ impl World {
                     continue;
                 }
             }
-            for target in self
-                .globs
-                .get(&module)
-                .into_iter()
-                .flat_map(|all| all.iter())
-            {
+            for target in self.globs.get(&module).into_iter().flat_map(|all| all.iter()) {
                 let cfg = target.cfg | condition;
                 match target.res {
                     Res::Mod(inner) => {
@@ -523,12 +505,10 @@ impl World {
         let guessed = found.iter().all(is_guess);
         if trail.mode != Mode::Declared && (guessed || !self.is_settled(&found)) {
             for (module, condition) in queue {
-                let sites = self
-                    .sites_of(module)
-                    .filter(|&site| self.site_provides(site, name));
+                let sites = self.sites_of(module).filter(|&site| self.site_provides(site, name));
                 found.extend(sites.map(|site| Target {
                     res: Res::Def(site),
-                    cfg: condition,
+                    cfg: condition | PROVIDED,
                 }));
             }
             dedup(&mut found);
@@ -566,17 +546,11 @@ impl World {
         let Some(entries) = map.modules[module.module as usize].names.get(&name) else {
             return Arc::new([]);
         };
-        if !entries
-            .iter()
-            .any(|entry| matches!(entry, Entry::Import(_)))
-        {
+        if !entries.iter().any(|entry| matches!(entry, Entry::Import(_))) {
             return self.own_items(module, name, ns).into();
         }
         let key = (module, name, ns);
-        if let Some(found) = lock(&self.declared)
-            .get(&(key, trail.mode))
-            .filter(|_| !trail.draft)
-        {
+        if let Some(found) = lock(&self.declared).get(&(key, trail.mode)).filter(|_| !trail.draft) {
             return found.clone();
         }
         if let Some(found) = trail.round.get(&key) {
@@ -627,18 +601,13 @@ impl World {
             if settled {
                 if !trail.draft {
                     let mode = trail.mode;
-                    lock(&self.declared)
-                        .extend(round.into_iter().map(|(key, found)| ((key, mode), found)));
+                    lock(&self.declared).extend(round.into_iter().map(|(key, found)| ((key, mode), found)));
                 }
                 return found;
             }
             trail.before = round;
         }
-        trail
-            .before
-            .get(&key)
-            .cloned()
-            .unwrap_or_else(|| Arc::new([]))
+        trail.before.get(&key).cloned().unwrap_or_else(|| Arc::new([]))
     }
 
     /// What `module` itself declares under `name`.
@@ -646,18 +615,12 @@ impl World {
         let Some(map) = self.map(id.krate) else {
             return Vec::new();
         };
-        let entries = map.modules[id.module as usize]
-            .names
-            .get(&name)
-            .into_iter()
-            .flatten();
+        let entries = map.modules[id.module as usize].names.get(&name).into_iter().flatten();
         let own = entries.filter_map(|entry| match *entry {
             Entry::Def(def) => {
                 let it = map.def(def);
                 let here = match &it.data {
-                    DefData::ProcMacro(mac) if mac.exported != it.name && mac.exported == name => {
-                        ns == Ns::Macro
-                    }
+                    DefData::ProcMacro(mac) if mac.exported != it.name && mac.exported == name => ns == Ns::Macro,
                     _ => namespaces(it, map.kind).contains(&ns),
                 };
                 here.then_some(Target {
@@ -677,21 +640,11 @@ impl World {
         own.collect()
     }
 
-    fn follow_import(
-        &self,
-        map: &CrateMap,
-        id: ImportId,
-        ns: Ns,
-        trail: &mut Trail,
-        found: &mut Vec<Target>,
-    ) {
+    fn follow_import(&self, map: &CrateMap, id: ImportId, ns: Ns, trail: &mut Trail, found: &mut Vec<Target>) {
         let import = map.import(id);
         let targets = match import.kind {
             ImportKind::ExternCrate { .. } if ns != Ns::Type => return,
-            ImportKind::ExternCrate { .. } => self
-                .crate_named(map.krate, import.path[0])
-                .into_iter()
-                .collect(),
+            ImportKind::ExternCrate { .. } => self.crate_named(map.krate, import.path[0]).into_iter().collect(),
             ImportKind::TypeOnly(_) if ns != Ns::Type => return,
             _ => self.import_targets(map, id, ns, trail),
         };
@@ -701,19 +654,11 @@ impl World {
         }));
     }
 
-    fn import_targets(
-        &self,
-        map: &CrateMap,
-        id: ImportId,
-        ns: Ns,
-        trail: &mut Trail,
-    ) -> Vec<Target> {
+    fn import_targets(&self, map: &CrateMap, id: ImportId, ns: Ns, trail: &mut Trail) -> Vec<Target> {
         let import = map.import(id);
         let mut from = map.import_module(id);
         // Paths of `use` start at the crate root in 2015.
-        if map.edition == Edition::E2015
-            && !matches!(import.path[0], known::SELF | known::SUPER | known::CRATE)
-        {
+        if map.edition == Edition::E2015 && !matches!(import.path[0], known::SELF | known::SUPER | known::CRATE) {
             from = ModId {
                 krate: map.krate,
                 module: 0,
@@ -769,18 +714,11 @@ impl World {
         }
     }
 
-    fn macro_use_crates(
-        &self,
-        krate: CrateId,
-        name: Name,
-        trail: &mut Trail,
-        found: &mut Vec<Target>,
-    ) {
+    fn macro_use_crates(&self, krate: CrateId, name: Name, trail: &mut Trail, found: &mut Vec<Target>) {
         let Some(map) = self.map(krate) else { return };
         for &import in &map.modules[0].macro_use_crates {
             if let Some(Target {
-                res: Res::Mod(root),
-                ..
+                res: Res::Mod(root), ..
             }) = self.crate_named(krate, map.import(import).path[0])
             {
                 found.extend(self.lookup(root, name, Ns::Macro, trail).iter());
@@ -792,10 +730,7 @@ impl World {
     fn generated(&self, from: ModId) -> Vec<Target> {
         let mut out = self.generated_in(from, &mut Vec::new());
         let mut module = from;
-        while let Some(it) = self
-            .map(module.krate)
-            .map(|map| &map.modules[module.module as usize])
-        {
+        while let Some(it) = self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
             let Some(parent) = it.parent.filter(|_| it.block.is_some()) else {
                 break;
             };
@@ -817,16 +752,8 @@ impl World {
         visiting.push(module);
         let it = &map.modules[module.module as usize];
         let sites = it.sites.iter().filter(|&&site| self.provides(site).any);
-        let mut out: Vec<Target> = sites
-            .chain(&it.attributed)
-            .map(|&id| plain(Res::Def(id)))
-            .collect();
-        for target in self
-            .globs
-            .get(&module)
-            .into_iter()
-            .flat_map(|all| all.iter())
-        {
+        let mut out: Vec<Target> = sites.chain(&it.attributed).map(|&id| plain(Res::Def(id))).collect();
+        for target in self.globs.get(&module).into_iter().flat_map(|all| all.iter()) {
             if let Res::Mod(inner) = target.res {
                 out.extend(self.generated_in(inner, visiting));
             }
@@ -866,8 +793,7 @@ impl World {
         queue.extend(start.filter_map(|path| Some((module, *path.last()?, path.clone()))));
         let mut seen = FxHashSet::default();
         while let Some((from, _, path)) = queue.pop() {
-            let resolution =
-                self.resolve_in(from, &path, Ns::Macro, &mut Trail::of(Mode::Declared));
+            let resolution = self.resolve_in(from, &path, Ns::Macro, &mut Trail::of(Mode::Declared));
             if resolution.targets.is_empty() {
                 from_args |= path == facts.path;
                 out.any |= path == facts.path;
@@ -929,9 +855,9 @@ impl World {
 
     fn is_generated_include(&self, facts: &SiteFacts) -> bool {
         facts.include.as_deref().is_some_and(|parts| {
-            parts.iter().any(|part| {
-                part.as_str().starts_with('$') && part.as_str() != "$CARGO_MANIFEST_DIR"
-            })
+            parts
+                .iter()
+                .any(|part| part.as_str().starts_with('$') && part.as_str() != "$CARGO_MANIFEST_DIR")
         })
     }
 
@@ -942,13 +868,8 @@ impl World {
         let mut module = from;
         loop {
             out.extend(self.traits_in(module, &mut Vec::new(), &mut false).iter());
-            match self
-                .map(module.krate)
-                .map(|map| &map.modules[module.module as usize])
-            {
-                Some(it) if it.block.is_some() && it.parent.is_some() => {
-                    module.module = it.parent.unwrap_or(0)
-                }
+            match self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
+                Some(it) if it.block.is_some() && it.parent.is_some() => module.module = it.parent.unwrap_or(0),
                 _ => break,
             }
         }
@@ -985,12 +906,7 @@ impl World {
                     out.extend(self.traits_in(inner, visiting, cut).iter());
                 }
             }
-            out.extend(
-                module
-                    .sites
-                    .iter()
-                    .filter(|&&site| self.provides(site).traits),
-            );
+            out.extend(module.sites.iter().filter(|&&site| self.provides(site).traits));
         }
         visiting.pop();
         out.sort();
@@ -1045,16 +961,8 @@ impl World {
         let macros = deps.filter(|&dep| self.project.krate(dep).kind == CrateKind::ProcMacro);
         macros
             .flat_map(|dep| {
-                self.lookup(
-                    ModId {
-                        krate: dep,
-                        module: 0,
-                    },
-                    name,
-                    Ns::Macro,
-                    &mut Trail::default(),
-                )
-                .to_vec()
+                self.lookup(ModId { krate: dep, module: 0 }, name, Ns::Macro, &mut Trail::default())
+                    .to_vec()
             })
             .filter_map(|target| match target.res {
                 Res::Def(def) => Some(def),
@@ -1067,12 +975,15 @@ impl World {
 /// Marks a target that is there only if an un-analyzed glob brings it.
 const GUESS: u64 = 1 << 63;
 
+/// Marks a macro site that may provide the name: it hides nothing that is written.
+const PROVIDED: u64 = 1 << 62;
+
 /// The conditions of one import or definition, as a set that can be joined: a few bits of their hash. Joining twice adds
 /// nothing, so globs in a circle come to an end.
 fn conditions(cfg: u64) -> u64 {
     (0..8)
         .filter(|_| cfg != 0)
-        .fold(0, |bits, at| bits | 1 << ((cfg >> (at * 8)) % 63))
+        .fold(0, |bits, at| bits | 1 << ((cfg >> (at * 8)) % 62))
 }
 
 fn plain(res: Res) -> Target {
@@ -1119,7 +1030,5 @@ fn cone(project: &Project, krate: CrateId) -> FxHashSet<CrateId> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -19,11 +19,7 @@ pub fn hash(path: &Utf8Path) -> Option<[u8; 32]> {
 fn add(path: &Utf8Path, name: &str, depth: usize, hasher: &mut blake3::Hasher) -> Option<()> {
     let stat = fs::symlink_metadata(path).ok()?;
     // A link inside a directory may lead back into it.
-    let stat = if depth == 0 {
-        fs::metadata(path).ok()?
-    } else {
-        stat
-    };
+    let stat = if depth == 0 { fs::metadata(path).ok()? } else { stat };
     hasher.update(&(name.len() as u64).to_le_bytes());
     hasher.update(name.as_bytes());
     if !stat.is_dir() {

@@ -22,22 +22,15 @@ pub struct SourceText {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     #[error("cannot be read: {source}")]
-    Unreadable {
-        path: Utf8PathBuf,
-        source: io::Error,
-    },
+    Unreadable { path: Utf8PathBuf, source: io::Error },
 
     #[error("is not a regular file")]
     NotAFile { path: Utf8PathBuf },
 
-    #[error(
-        "is not UTF-8: bad byte on line {line}; rustc will not compile it either, save it as UTF-8"
-    )]
+    #[error("is not UTF-8: bad byte on line {line}; rustc will not compile it either, save it as UTF-8")]
     NotUtf8 { path: Utf8PathBuf, line: u32 },
 
-    #[error(
-        "has {bytes} bytes, over the limit of {MAX_BYTES}; generated data belongs in `include_bytes!`"
-    )]
+    #[error("has {bytes} bytes, over the limit of {MAX_BYTES}; generated data belongs in `include_bytes!`")]
     TooLarge { path: Utf8PathBuf, bytes: u64 },
 }
 
@@ -95,9 +88,7 @@ fn read_bytes(path: &Utf8Path) -> Result<Vec<u8>, SourceError> {
     // Before the open: opening a pipe would wait for a writer.
     let stat = path.metadata().map_err(unreadable)?;
     if !stat.is_file() {
-        return Err(SourceError::NotAFile {
-            path: path.to_owned(),
-        });
+        return Err(SourceError::NotAFile { path: path.to_owned() });
     }
     let too_large = |bytes| SourceError::TooLarge {
         path: path.to_owned(),
@@ -149,18 +140,12 @@ mod tests {
         let unix = read_content(b"fn a() {}\nfn b() {}\n").unwrap();
         assert_eq!(windows.text, unix.text);
         assert_ne!(windows.hash, unix.hash);
-        assert_eq!(
-            unix.hash,
-            *blake3::hash(b"fn a() {}\nfn b() {}\n").as_bytes()
-        );
+        assert_eq!(unix.hash, *blake3::hash(b"fn a() {}\nfn b() {}\n").as_bytes());
     }
 
     #[test]
     fn a_lone_carriage_return_and_an_inner_mark_stay() {
-        assert_eq!(
-            read_content("a\rb\u{feff}".as_bytes()).unwrap().text,
-            "a\rb\u{feff}"
-        );
+        assert_eq!(read_content("a\rb\u{feff}".as_bytes()).unwrap().text, "a\rb\u{feff}");
         assert_eq!(read_content(b"").unwrap().text, "");
     }
 

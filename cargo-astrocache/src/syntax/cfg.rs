@@ -36,9 +36,7 @@ impl Cfg {
             Cfg::Atom(name) => eval_atom(name.as_str(), atoms),
             Cfg::Not(inner) => inner.eval(atoms).map(|it| !it),
             Cfg::All(parts) => all(parts.iter().map(|part| part.eval(atoms))),
-            Cfg::Any(parts) => {
-                all(parts.iter().map(|part| part.eval(atoms).map(|it| !it))).map(|it| !it)
-            }
+            Cfg::Any(parts) => all(parts.iter().map(|part| part.eval(atoms).map(|it| !it))).map(|it| !it),
         }
     }
 
@@ -93,10 +91,7 @@ fn parse_one<'t>(tokens: &'t [&'t str]) -> Option<(Cfg, &'t [&'t str])> {
             };
             Some((cfg, rest))
         }
-        (_, Some(&"=")) => Some((
-            Cfg::Atom(Name::new(&format!("{head}={}", rest.get(1)?))),
-            &rest[2..],
-        )),
+        (_, Some(&"=")) => Some((Cfg::Atom(Name::new(&format!("{head}={}", rest.get(1)?))), &rest[2..])),
         _ => Some((Cfg::Atom(Name::new(head)), rest)),
     }
 }
@@ -146,12 +141,7 @@ mod tests {
     fn garbage_is_no_predicate() {
         for text in ["", "all (", ") unix", "all ( unix", "a b"] {
             assert_eq!(
-                parse(
-                    &text
-                        .split(' ')
-                        .filter(|it| !it.is_empty())
-                        .collect::<Vec<_>>()
-                ),
+                parse(&text.split(' ').filter(|it| !it.is_empty()).collect::<Vec<_>>()),
                 None,
                 "{text}"
             );

@@ -16,8 +16,7 @@ pub struct TokenSink {
 
 impl TokenSink {
     pub fn text(&mut self, text: &str) {
-        self.buf
-            .extend_from_slice(&(text.len() as u32).to_le_bytes());
+        self.buf.extend_from_slice(&(text.len() as u32).to_le_bytes());
         self.buf.extend_from_slice(text.as_bytes());
     }
 
@@ -74,10 +73,7 @@ pub fn feed(tree: &Tree<'_>, node: Idx, how: &Normalise<'_>, sink: &mut TokenSin
                 i = tree.end(i);
                 continue;
             }
-            stack.push(Frame {
-                end: tree.end(i),
-                kind,
-            });
+            stack.push(Frame { end: tree.end(i), kind });
             i += 1;
             continue;
         }
@@ -92,14 +88,7 @@ struct Frame {
     kind: SyntaxKind,
 }
 
-fn feed_token(
-    tree: &Tree<'_>,
-    i: Idx,
-    kind: SyntaxKind,
-    parent: SyntaxKind,
-    docs: bool,
-    sink: &mut TokenSink,
-) {
+fn feed_token(tree: &Tree<'_>, i: Idx, kind: SyntaxKind, parent: SyntaxKind, docs: bool, sink: &mut TokenSink) {
     let in_tokens = parent == TOKEN_TREE;
     if kind == COMMENT {
         if docs || in_tokens {

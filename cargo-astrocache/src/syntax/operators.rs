@@ -50,10 +50,7 @@ impl Operators {
 
     fn of(name: &str) -> Operators {
         Operators {
-            any: TRAITS
-                .iter()
-                .position(|it| it.0 == name)
-                .map_or(0, |at| 1 << at),
+            any: TRAITS.iter().position(|it| it.0 == name).map_or(0, |at| 1 << at),
             literal: 0,
         }
     }
@@ -68,10 +65,7 @@ impl Operators {
     /// The traits that have a method of this name.
     pub fn of_method(name: &str) -> Operators {
         Operators {
-            any: TRAITS
-                .iter()
-                .position(|it| it.1 == name)
-                .map_or(0, |at| 1 << at),
+            any: TRAITS.iter().position(|it| it.1 == name).map_or(0, |at| 1 << at),
             literal: 0,
         }
     }
@@ -153,11 +147,7 @@ impl Operators {
 
     /// Whether an impl of `operator` can run. `same`: its right side has the type of its left.
     pub fn reach(self, operator: Operators, same: bool) -> bool {
-        let usable = if same {
-            self.any
-        } else {
-            self.any | self.literal
-        };
+        let usable = if same { self.any } else { self.any | self.literal };
         usable & operator.any == operator.any
     }
 }

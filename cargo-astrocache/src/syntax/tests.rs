@@ -24,14 +24,8 @@ fn listing(facts: &FileFacts) -> String {
     }
     for (at, def) in facts.items.defs.iter().enumerate() {
         let body = &facts.bodies[at];
-        let parent = def
-            .parent
-            .map_or(String::new(), |DefIdx(p)| format!(" of {p}"));
-        let _ = writeln!(
-            out,
-            "{at} {:?} {} in {}{parent}",
-            def.kind, def.name, def.scope.0
-        );
+        let parent = def.parent.map_or(String::new(), |DefIdx(p)| format!(" of {p}"));
+        let _ = writeln!(out, "{at} {:?} {} in {}{parent}", def.kind, def.name, def.scope.0);
         if let DefData::Impl(header) = &def.data {
             let _ = writeln!(
                 out,
@@ -40,11 +34,7 @@ fn listing(facts: &FileFacts) -> String {
             );
         }
         if let DefData::Site(site) = &def.data {
-            let _ = writeln!(
-                out,
-                "  defines {:?} lowered {}",
-                site.tokens.defines, site.lowered
-            );
+            let _ = writeln!(out, "  defines {:?} lowered {}", site.tokens.defines, site.lowered);
         }
         if let DefData::Macro(mac) = &def.data {
             let _ = writeln!(
@@ -68,10 +58,7 @@ fn listing(facts: &FileFacts) -> String {
 }
 
 fn join(path: &[Name]) -> String {
-    path.iter()
-        .map(|name| name.as_str())
-        .collect::<Vec<_>>()
-        .join("::")
+    path.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("::")
 }
 
 #[test]
@@ -242,10 +229,7 @@ fn imports_are_flattened() {
 
 #[test]
 fn a_file_with_errors_still_gives_facts() {
-    let facts = facts(
-        "fn broken( { } fn whole() { helper() } %%%",
-        Edition::Edition2021,
-    );
+    let facts = facts("fn broken( { } fn whole() { helper() } %%%", Edition::Edition2021);
     assert!(facts.errors > 0);
     assert!(
         facts

@@ -77,11 +77,7 @@ impl<'a> Tree<'a> {
             }
             StrStep::Error { .. } => errors += 1,
         });
-        Tree {
-            text,
-            events,
-            errors,
-        }
+        Tree { text, events, errors }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -124,9 +120,7 @@ impl<'a> Tree<'a> {
         (i..self.end(i))
             .rev()
             .find(|&k| self.events[k].token)
-            .map_or(self.events[i].start, |k| {
-                self.events[k].start + self.events[k].extent
-            })
+            .map_or(self.events[i].start, |k| self.events[k].start + self.events[k].extent)
     }
 
     /// Direct children, tokens included.
@@ -136,11 +130,7 @@ impl<'a> Tree<'a> {
         } else {
             (i + 1, self.end(i))
         };
-        Children {
-            tree: self,
-            next,
-            end,
-        }
+        Children { tree: self, next, end }
     }
 
     /// First direct child of a kind.
@@ -192,7 +182,6 @@ impl Iterator for Children<'_, '_> {
 /// `///`, `//!`, `/**`, `/*!`, but not `////`, `/***` or `/**/`.
 pub fn is_doc_comment(text: &str) -> bool {
     let line = (text.starts_with("///") && !text.starts_with("////")) || text.starts_with("//!");
-    let block = (text.starts_with("/**") && !text.starts_with("/***") && text != "/**/")
-        || text.starts_with("/*!");
+    let block = (text.starts_with("/**") && !text.starts_with("/***") && text != "/**/") || text.starts_with("/*!");
     line || block
 }

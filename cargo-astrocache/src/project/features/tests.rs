@@ -25,43 +25,17 @@ fn render(project: &Project) -> String {
 /// `cargo tree` in the words of [`render`]: what cargo itself builds for each member.
 fn cargo_says(project: &Project, options: &LoadOptions) -> String {
     let mut lines = Vec::new();
-    for (at, member) in project
-        .packages
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| it.member)
-    {
+    for (at, member) in project.packages.iter().enumerate().filter(|(_, it)| it.member) {
         let mut command = Command::new(env!("CARGO"));
-        command.args([
-            "tree",
-            "--offline",
-            "-e",
-            "normal,build",
-            "--prefix",
-            "none",
-        ]);
+        command.args(["tree", "--offline", "-e", "normal,build", "--prefix", "none"]);
         command.args(["-f", "{p}|{f}", "-p", &member.name]);
         command.args(options.features.iter().flat_map(|it| ["--features", it]));
         command.args(options.all_features.then_some("--all-features"));
-        command.args(
-            options
-                .no_default_features
-                .then_some("--no-default-features"),
-        );
-        command
-            .current_dir(&project.workspace_root)
-            .stdin(Stdio::null());
+        command.args(options.no_default_features.then_some("--no-default-features"));
+        command.current_dir(&project.workspace_root).stdin(Stdio::null());
         let output = command.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        lines.extend(tree_lines(
-            &String::from_utf8(output.stdout).unwrap(),
-            project,
-            at,
-        ));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        lines.extend(tree_lines(&String::from_utf8(output.stdout).unwrap(), project, at));
     }
     lines.concat()
 }
@@ -75,10 +49,7 @@ fn tree_lines(tree: &str, project: &Project, member: usize) -> Vec<String> {
         let (name, version) = (words.next().unwrap(), words.next().unwrap());
         let same = |it: &crate::project::Package| it.name == name && version[1..] == it.version;
         let at = project.packages.iter().position(same).unwrap();
-        let features = features
-            .trim_end_matches(" (*)")
-            .split(',')
-            .filter(|it| !it.is_empty());
+        let features = features.trim_end_matches(" (*)").split(',').filter(|it| !it.is_empty());
         found.push((at, features.collect()));
     }
     found.sort();
@@ -188,11 +159,7 @@ fn the_union_over_all_members_is_more_than_any_build_of_one() {
     let (_dir, root) = workspace(SIBLINGS);
     let project = load_at(&root, &offline()).unwrap();
     let id = |name: &str| {
-        let at = project
-            .packages
-            .iter()
-            .position(|it| it.name == name)
-            .unwrap();
+        let at = project.packages.iter().position(|it| it.name == name).unwrap();
         crate::project::PackageId(at as u32)
     };
     let leaf = &project.package(id("leaf")).features;
@@ -204,11 +171,7 @@ fn the_union_over_all_members_is_more_than_any_build_of_one() {
             .features_of(crate::project::PackageId(99), id("leaf"))
             .is_empty()
     );
-    assert!(
-        project
-            .features_of(id("greedy"), id("leaf"))
-            .contains("mid")
-    );
+    assert!(project.features_of(id("greedy"), id("leaf")).contains("mid"));
 }
 
 #[test]

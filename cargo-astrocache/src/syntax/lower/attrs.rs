@@ -174,9 +174,7 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
         "no_mangle" => out.link = Some(Name::new("")),
         "export_name" | "link_name" => out.link = strings().first().copied(),
         "unsafe" => read_unsafe(tree, attr, out),
-        "proc_macro" | "proc_macro_attribute" if path.len() == 1 => {
-            out.proc_macro = Some(ProcMacroAttr::Named)
-        }
+        "proc_macro" | "proc_macro_attribute" if path.len() == 1 => out.proc_macro = Some(ProcMacroAttr::Named),
         "proc_macro_derive" => {
             let name = tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT).nth(1);
             out.proc_macro = name.map(|t| ProcMacroAttr::Derive(Name::ident(tree.token_text(t))));
@@ -234,16 +232,9 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
     for path in paths::token_paths(tree, attr) {
         let head = path.first().map_or("", |n| n.as_str());
         let std = BUILT_IN.contains(&head) || LINT_LIKE.contains(&head) || is_std_derive(head);
-        let name_like =
-            head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
+        let name_like = head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
         if !std && name_like {
-            out.macros.push((
-                AttrUse {
-                    path,
-                    derive: false,
-                },
-                cfg.hash64(),
-            ));
+            out.macros.push((AttrUse { path, derive: false }, cfg.hash64()));
             out.reads_docs = true;
         }
     }
@@ -258,8 +249,7 @@ fn push_derives(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
         out.reads_docs |= !is_std_derive(last);
         let mut sink = TokenSink::default();
         path.iter().for_each(|seg| sink.text(seg.as_str()));
-        out.macros
-            .push((AttrUse { path, derive: true }, sink.hash64()));
+        out.macros.push((AttrUse { path, derive: true }, sink.hash64()));
     }
 }
 
@@ -275,13 +265,7 @@ fn push_attribute_macro(tree: &Tree<'_>, attr: Idx, path: Path, out: &mut Attrs)
         &mut sink,
     );
     out.reads_docs |= !is_ours(&path);
-    out.macros.push((
-        AttrUse {
-            path,
-            derive: false,
-        },
-        sink.hash64(),
-    ));
+    out.macros.push((AttrUse { path, derive: false }, sink.hash64()));
     out.macro_nodes.push(attr);
 }
 
@@ -339,10 +323,7 @@ fn cfg_is_test(tree: &Tree<'_>, attr: Idx) -> bool {
 
 /// Appends the atoms of every `cfg` predicate under `node`: `unix`, `feature="x"`.
 pub fn cfg_atoms(tree: &Tree<'_>, node: Idx, out: &mut Vec<Name>) {
-    let toks: Vec<Idx> = tree
-        .tokens(node)
-        .filter(|&t| tree.kind(t) != COMMENT)
-        .collect();
+    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).collect();
     cfg_atoms_of(tree, &toks, out);
 }
 
@@ -351,10 +332,7 @@ pub fn cfg_atoms_of(tree: &Tree<'_>, toks: &[Idx], out: &mut Vec<Name>) {
     for (at, &token) in toks.iter().enumerate() {
         let text = tree.token_text(token);
         if !text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            || matches!(
-                text,
-                "cfg" | "cfg_attr" | "all" | "any" | "not" | "if" | "else"
-            )
+            || matches!(text, "cfg" | "cfg_attr" | "all" | "any" | "not" | "if" | "else")
         {
             continue;
         }

@@ -54,10 +54,7 @@ impl Body {
         if path.is_empty() || path.len() > u16::MAX as usize {
             return;
         }
-        if !self
-            .seen
-            .insert((kind, self.header, self.scope, path.to_vec()))
-        {
+        if !self.seen.insert((kind, self.header, self.scope, path.to_vec())) {
             return;
         }
         let start = self.segments.len() as u32;
@@ -105,9 +102,7 @@ impl Lower<'_, '_> {
             PATH => self.walk_path(node, MentionKind::Value, body),
             PATH_TYPE => self.walk_paths(node, MentionKind::Type, body),
             RECORD_EXPR => self.walk_paths(node, MentionKind::Type, body),
-            PATH_PAT | TUPLE_STRUCT_PAT | RECORD_PAT => {
-                self.walk_paths(node, MentionKind::Pattern, body)
-            }
+            PATH_PAT | TUPLE_STRUCT_PAT | RECORD_PAT => self.walk_paths(node, MentionKind::Pattern, body),
             DYN_TRAIT_TYPE | IMPL_TRAIT_TYPE => self.walk_object(node, body),
             TYPE_BOUND => self.walk_bound(node, body),
             IDENT_PAT => self.walk_ident_pat(node, body),
@@ -131,11 +126,7 @@ impl Lower<'_, '_> {
         let literal = kind == BIN_EXPR && self.tree.child(node, LITERAL).is_some();
         for child in self.tree.children(node).filter(|&c| self.tree.is_token(c)) {
             let operator = Operators::of_expression(kind, self.tree.kind(child));
-            let operator = if literal {
-                operator.with_literal()
-            } else {
-                operator
-            };
+            let operator = if literal { operator.with_literal() } else { operator };
             body.effects.operators = body.effects.operators.and(operator);
         }
         self.walk_children(node, body);
@@ -207,8 +198,7 @@ impl Lower<'_, '_> {
             .and_then(|name| self.tree.tokens(name).next())
         {
             let name = Name::ident(self.tree.token_text(token));
-            let plain =
-                self.tree.child(node, REF_KW).is_none() && self.tree.child(node, MUT_KW).is_none();
+            let plain = self.tree.child(node, REF_KW).is_none() && self.tree.child(node, MUT_KW).is_none();
             if plain {
                 body.mention(MentionKind::Pattern, &[name]);
             }
@@ -223,20 +213,14 @@ impl Lower<'_, '_> {
             .child(node, NAME_REF)
             .and_then(|name| self.tree.tokens(name).next())
         {
-            body.mention(
-                MentionKind::Method,
-                &[Name::ident(self.tree.token_text(token))],
-            );
+            body.mention(MentionKind::Method, &[Name::ident(self.tree.token_text(token))]);
         }
         self.walk_children(node, body);
     }
 
     /// The pattern comes last: its names are not in scope in the initialiser, the type or the `else`.
     fn walk_let(&mut self, node: Idx, body: &mut Body) {
-        let pattern = self
-            .tree
-            .children(node)
-            .find(|&c| is_pattern(self.tree.kind(c)));
+        let pattern = self.tree.children(node).find(|&c| is_pattern(self.tree.kind(c)));
         for child in self.tree.children(node).filter(|&c| Some(c) != pattern) {
             self.walk(child, body);
         }
@@ -248,18 +232,9 @@ impl Lower<'_, '_> {
     /// `for pattern in iterable { body }`: the iterable sees nothing of the pattern.
     fn walk_for(&mut self, node: Idx, body: &mut Body) {
         let mark = body.locals.len();
-        let parts: Vec<Idx> = self
-            .tree
-            .children(node)
-            .filter(|&c| !self.tree.is_token(c))
-            .collect();
-        let (patterns, rest): (Vec<Idx>, Vec<Idx>) =
-            parts.iter().partition(|&&c| is_pattern(self.tree.kind(c)));
-        let loop_body = rest
-            .iter()
-            .rev()
-            .find(|&&c| self.tree.kind(c) == BLOCK_EXPR)
-            .copied();
+        let parts: Vec<Idx> = self.tree.children(node).filter(|&c| !self.tree.is_token(c)).collect();
+        let (patterns, rest): (Vec<Idx>, Vec<Idx>) = parts.iter().partition(|&&c| is_pattern(self.tree.kind(c)));
+        let loop_body = rest.iter().rev().find(|&&c| self.tree.kind(c) == BLOCK_EXPR).copied();
         for &part in rest.iter().filter(|&&c| Some(c) != loop_body) {
             self.walk(part, body);
         }
@@ -302,18 +277,14 @@ impl Lower<'_, '_> {
     }
 
     fn holds_items(&self, block: Idx) -> bool {
-        self.tree.children(block).any(|c| {
-            items::is_item(self.tree.kind(c)) || tokens::statement_macro(self.tree, c).is_some()
-        })
+        self.tree
+            .children(block)
+            .any(|c| items::is_item(self.tree.kind(c)) || tokens::statement_macro(self.tree, c).is_some())
     }
 
     /// A proc macro may parse its output from text.
     fn walk_literal(&mut self, node: Idx, body: &mut Body) {
-        for token in self
-            .tree
-            .tokens(node)
-            .filter(|&t| self.tree.kind(t) == STRING)
-        {
+        for token in self.tree.tokens(node).filter(|&t| self.tree.kind(t) == STRING) {
             let text = attrs::unquote(self.tree.token_text(token));
             tokens::string_paths(text, |path| body.mention(MentionKind::Quoted, path));
         }

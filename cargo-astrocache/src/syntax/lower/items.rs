@@ -5,8 +5,8 @@ use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
 use super::super::{
     cfg::Cfg,
     facts::{
-        Def, DefBody, DefData, DefFlags, DefIdx, DefKind, Head, ImplHeader, Import, ImportKind,
-        MentionKind, ModDecl, Path, ProcMacro, Scope, ScopeIdx,
+        Def, DefBody, DefData, DefFlags, DefIdx, DefKind, Head, ImplHeader, Import, ImportKind, MentionKind, ModDecl,
+        Path, ProcMacro, Scope, ScopeIdx,
     },
     hash::{Normalise, TokenSink, feed},
     name::{Name, known},
@@ -110,12 +110,7 @@ fn lower_def(
     body.effects.mutable_static = kind == DefKind::Static && tree.child(node, MUT_KW).is_some();
     mention_attrs(&attrs, &mut body);
     cx.mention_enclosing_macros(&mut body);
-    let skip: Vec<Idx> = attrs
-        .macro_nodes
-        .iter()
-        .chain(&attrs.lint_nodes)
-        .copied()
-        .collect();
+    let skip: Vec<Idx> = attrs.macro_nodes.iter().chain(&attrs.lint_nodes).copied().collect();
     walk_def(cx, node, kind, def, &skip, &mut body);
     finish(cx, node, kind, &attrs, prefix, body);
     let exact = matches!(&cx.out.items.defs[def.0 as usize].data, DefData::Macro(mac) if mac.exact);
@@ -126,14 +121,7 @@ fn lower_def(
 }
 
 /// Header, then body; assoc items become definitions of their own.
-fn walk_def(
-    cx: &mut Lower<'_, '_>,
-    node: Idx,
-    kind: DefKind,
-    def: DefIdx,
-    skip: &[Idx],
-    body: &mut Body,
-) {
+fn walk_def(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, def: DefIdx, skip: &[Idx], body: &mut Body) {
     let tree = cx.tree;
     for child in tree.children(node) {
         match tree.kind(child) {
@@ -177,14 +165,7 @@ fn mention_attrs(attrs: &Attrs, body: &mut Body) {
     body.header = true;
 }
 
-fn finish(
-    cx: &mut Lower<'_, '_>,
-    node: Idx,
-    kind: DefKind,
-    attrs: &Attrs,
-    prefix: &TokenSink,
-    body: Body,
-) {
+fn finish(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &TokenSink, body: Body) {
     let def = body.def;
     let mut out = DefBody {
         hash: own_hash(cx.tree, node, kind, attrs, prefix),
@@ -195,13 +176,7 @@ fn finish(
     cx.out.bodies[def.0 as usize] = out;
 }
 
-fn own_hash(
-    tree: &Tree<'_>,
-    node: Idx,
-    kind: DefKind,
-    attrs: &Attrs,
-    prefix: &TokenSink,
-) -> super::super::facts::Hash {
+fn own_hash(tree: &Tree<'_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &TokenSink) -> super::super::facts::Hash {
     let holds_items = matches!(kind, DefKind::Impl | DefKind::Trait);
     let skip = |i: Idx| match tree.kind(i) {
         ATTR => attrs.macro_nodes.contains(&i) || attrs::is_lint(tree, i),
@@ -227,12 +202,8 @@ fn hex(sink: &TokenSink) -> String {
 }
 
 fn name_of(tree: &Tree<'_>, node: Idx) -> Name {
-    let named = tree
-        .child(node, NAME)
-        .and_then(|name| tree.tokens(name).next());
-    named.map_or(known::UNDERSCORE, |token| {
-        Name::ident(tree.token_text(token))
-    })
+    let named = tree.child(node, NAME).and_then(|name| tree.tokens(name).next());
+    named.map_or(known::UNDERSCORE, |token| Name::ident(tree.token_text(token)))
 }
 
 fn generics(tree: &Tree<'_>, node: Idx) -> Box<[Name]> {
@@ -302,10 +273,7 @@ fn variants(tree: &Tree<'_>, node: Idx) -> Box<[Name]> {
 fn bounds(tree: &Tree<'_>, node: Idx) -> Box<[Path]> {
     let mut out = Vec::new();
     for child in tree.children(node) {
-        if matches!(
-            tree.kind(child),
-            TYPE_BOUND_LIST | WHERE_CLAUSE | GENERIC_PARAM_LIST
-        ) {
+        if matches!(tree.kind(child), TYPE_BOUND_LIST | WHERE_CLAUSE | GENERIC_PARAM_LIST) {
             collect_paths(tree, child, &mut out);
         }
     }
@@ -313,10 +281,7 @@ fn bounds(tree: &Tree<'_>, node: Idx) -> Box<[Path]> {
 }
 
 fn impl_header(tree: &Tree<'_>, node: Idx) -> ImplHeader {
-    let types: Vec<Idx> = tree
-        .children(node)
-        .filter(|&c| paths::is_type(tree.kind(c)))
-        .collect();
+    let types: Vec<Idx> = tree.children(node).filter(|&c| paths::is_type(tree.kind(c))).collect();
     let params = generics(tree, node);
     let (trait_ty, self_ty) = match types.as_slice() {
         [trait_ty, self_ty, ..] => (Some(*trait_ty), Some(*self_ty)),
@@ -337,8 +302,7 @@ fn impl_header(tree: &Tree<'_>, node: Idx) -> ImplHeader {
     let trait_path = trait_ty
         .and_then(|ty| tree.child(ty, PATH))
         .map(|p| paths::path(tree, p));
-    let trait_args =
-        trait_ty.is_some_and(|ty| (ty..tree.end(ty)).any(|i| tree.kind(i) == GENERIC_ARG_LIST));
+    let trait_args = trait_ty.is_some_and(|ty| (ty..tree.end(ty)).any(|i| tree.kind(i) == GENERIC_ARG_LIST));
     let is_param = |path: &Path| matches!(path.as_ref(), [name] if params.contains(name));
     ImplHeader {
         trait_: trait_path,
@@ -407,10 +371,7 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
 fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
     let tree = cx.tree;
     let mut prefix = TokenSink::default();
-    for child in tree
-        .children(node)
-        .filter(|&c| tree.kind(c) != EXTERN_ITEM_LIST)
-    {
+    for child in tree.children(node).filter(|&c| tree.kind(c) != EXTERN_ITEM_LIST) {
         feed(
             tree,
             child,
@@ -450,10 +411,7 @@ fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
 
 fn lower_extern_crate(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs) {
     let tree = cx.tree;
-    let Some(token) = tree
-        .child(node, NAME_REF)
-        .and_then(|name| tree.tokens(name).next())
-    else {
+    let Some(token) = tree.child(node, NAME_REF).and_then(|name| tree.tokens(name).next()) else {
         return;
     };
     let path: Path = [Name::ident(tree.token_text(token))].into();
@@ -484,13 +442,7 @@ fn lower_use(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs) 
     }
 }
 
-fn lower_use_tree(
-    cx: &mut Lower<'_, '_>,
-    node: Idx,
-    scope: ScopeIdx,
-    attrs: &Attrs,
-    prefix: &[Name],
-) {
+fn lower_use_tree(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs, prefix: &[Name]) {
     let tree = cx.tree;
     let mut path = prefix.to_vec();
     if let Some(own) = tree.child(node, PATH) {

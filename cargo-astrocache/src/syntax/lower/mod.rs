@@ -125,10 +125,7 @@ impl Lower<'_, '_> {
     /// Range, line, column and layout of an item.
     fn place(&self, node: Idx) -> DefBody {
         let (start, stop) = (self.tree.start(node), self.tree.stop(node));
-        let name = self
-            .tree
-            .child(node, ra_ap_parser::SyntaxKind::NAME)
-            .unwrap_or(node);
+        let name = self.tree.child(node, ra_ap_parser::SyntaxKind::NAME).unwrap_or(node);
         let (line, column) = self.lines.position(self.base + self.tree.start(name));
         let (first_line, first_column) = self.lines.position(self.base + start);
         let mut layout = Vec::new();

@@ -29,11 +29,7 @@ fn push_segment(tree: &Tree<'_>, node: Idx, out: &mut Vec<Name>) {
     for child in tree.children(node) {
         match tree.kind(child) {
             COLON2 if out.is_empty() => out.push(known::ROOT),
-            NAME_REF => out.extend(
-                tree.tokens(child)
-                    .next()
-                    .map(|t| Name::ident(tree.token_text(t))),
-            ),
+            NAME_REF => out.extend(tree.tokens(child).next().map(|t| Name::ident(tree.token_text(t)))),
             TYPE_ANCHOR => push_anchor(tree, child, out),
             _ => {}
         }
@@ -56,9 +52,7 @@ fn push_anchor(tree: &Tree<'_>, anchor: Idx, out: &mut Vec<Name>) {
 /// The outermost type of a type node.
 pub fn head(tree: &Tree<'_>, ty: Idx) -> Head {
     match tree.kind(ty) {
-        PATH_TYPE => tree
-            .child(ty, PATH)
-            .map_or(Head::Other, |p| Head::Path(path(tree, p))),
+        PATH_TYPE => tree.child(ty, PATH).map_or(Head::Other, |p| Head::Path(path(tree, p))),
         REF_TYPE | PTR_TYPE | SLICE_TYPE | ARRAY_TYPE | PAREN_TYPE => {
             inner_type(tree, ty).map_or(Head::Other, |inner| head(tree, inner))
         }
@@ -101,10 +95,7 @@ pub fn is_type(kind: SyntaxKind) -> bool {
 
 /// All paths in the tokens of `node`, in order: for derive lists and the like.
 pub fn token_paths(tree: &Tree<'_>, node: Idx) -> Vec<Path> {
-    let toks: Vec<Idx> = tree
-        .tokens(node)
-        .filter(|&t| tree.kind(t) != COMMENT)
-        .collect();
+    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).collect();
     let mut out = Vec::new();
     let mut at = 0;
     while at < toks.len() {
@@ -113,15 +104,13 @@ pub fn token_paths(tree: &Tree<'_>, node: Idx) -> Vec<Path> {
             continue;
         }
         let mut segments = Vec::new();
-        if at >= 2 && is_path_sep(tree, &toks, at - 2)
-            || at >= 1 && tree.kind(toks[at - 1]) == COLON2
-        {
+        if at >= 2 && is_path_sep(tree, &toks, at - 2) || at >= 1 && tree.kind(toks[at - 1]) == COLON2 {
             segments.push(known::ROOT);
         }
         segments.push(Name::ident(tree.token_text(toks[at])));
         at += 1;
-        while let Some(next) = after_path_sep(tree, &toks, at)
-            .filter(|&n| n < toks.len() && is_segment(tree.kind(toks[n])))
+        while let Some(next) =
+            after_path_sep(tree, &toks, at).filter(|&n| n < toks.len() && is_segment(tree.kind(toks[n])))
         {
             segments.push(Name::ident(tree.token_text(toks[next])));
             at = next + 1;

@@ -5,8 +5,8 @@ use ra_ap_parser::SyntaxKind::*;
 use super::super::{
     cfg::{Cfg, Condition},
     facts::{
-        Def, DefData, DefFlags, DefIdx, DefKind, Include, MacroFacts, MentionKind, Path,
-        ProvidedTokens, ScopeIdx, SiteFacts,
+        Def, DefData, DefFlags, DefIdx, DefKind, Include, MacroFacts, MentionKind, Path, ProvidedTokens, ScopeIdx,
+        SiteFacts,
     },
     hash::{Normalise, TokenSink, feed},
     name::{Name, known},
@@ -62,12 +62,7 @@ enum Mode {
 }
 
 /// Macros whose arguments become the output of a proc macro.
-const QUOTES: &[&str] = &[
-    "quote",
-    "quote_spanned",
-    "parse_quote",
-    "parse_quote_spanned",
-];
+const QUOTES: &[&str] = &["quote", "quote_spanned", "parse_quote", "parse_quote_spanned"];
 
 /// A macro call inside a body or a type.
 pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
@@ -130,13 +125,7 @@ pub fn statement_site(cx: &mut Lower<'_, '_>, statement: Idx, body: &Body) {
 }
 
 /// A macro call in item position.
-pub fn item_site(
-    cx: &mut Lower<'_, '_>,
-    node: Idx,
-    scope: ScopeIdx,
-    parent: Option<DefIdx>,
-    attrs: Attrs,
-) {
+pub fn item_site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefIdx>, attrs: Attrs) {
     site(cx, node, scope, parent, attrs);
 }
 
@@ -156,11 +145,7 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
         } else {
             provided(tree, &toks)
         },
-        calls: if lowered {
-            Box::new([])
-        } else {
-            calls(tree, &toks)
-        },
+        calls: if lowered { Box::new([]) } else { calls(tree, &toks) },
         idents: idents(tree, &toks),
         lowered,
         bare: toks.is_empty(),
@@ -211,13 +196,7 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
 
 /// Reads the arguments as items where they are items: `cfg_rt! { mod a; fn f() {} }`, `thread_local! { static A: .. }`,
 /// the branches of `cfg_if!`. They stand as definitions that mention the macro, whose body so joins their closures.
-fn lower_args(
-    cx: &mut Lower<'_, '_>,
-    args: Idx,
-    path: &Path,
-    scope: ScopeIdx,
-    parent: Option<DefIdx>,
-) -> bool {
+fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, parent: Option<DefIdx>) -> bool {
     let tree = cx.tree;
     let inside = (
         tree.start(args) as usize + 1,
@@ -248,8 +227,7 @@ fn lower_args(
             tree.start(part) as usize + 1,
             (tree.stop(part) as usize).saturating_sub(1),
         );
-        let branch =
-            tree.kind(part) == TOKEN_TREE && tree.text.as_bytes().get(start - 1) == Some(&b'{');
+        let branch = tree.kind(part) == TOKEN_TREE && tree.text.as_bytes().get(start - 1) == Some(&b'{');
         if !branch {
             feed(
                 tree,
@@ -341,8 +319,7 @@ fn called(tree: &Tree<'_>, path: &[Name], args: &[Idx], body: &mut Body) {
         "cfg" => attrs::cfg_atoms_of(tree, args, &mut body.cfg_atoms),
         "env" | "option_env" => {
             let first = args.iter().find(|&&t| tree.kind(t) == STRING);
-            body.env
-                .extend(first.map(|&t| Name::new(unquote(tree.token_text(t)))));
+            body.env.extend(first.map(|&t| Name::new(unquote(tree.token_text(t)))));
         }
         "include" | "include_str" | "include_bytes" => {
             body.includes.push(Include {
@@ -378,11 +355,7 @@ fn include_parts(tree: &Tree<'_>, args: &[Idx]) -> Box<[Name]> {
 
 /// What a `macro_rules!` or `macro` definition can bring into being.
 pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
-    let toks: Vec<Idx> = tree
-        .tokens(node)
-        .filter(|&t| tree.kind(t) != COMMENT)
-        .skip(3)
-        .collect();
+    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).skip(3).collect();
     MacroFacts {
         tokens: provided(tree, &toks),
         calls: calls(tree, &toks),
@@ -410,10 +383,7 @@ fn is_member_arg(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
 /// Returns whether that is all there is to the macro.
 pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
     let tree = cx.tree;
-    let groups: Vec<Idx> = tree
-        .children(rules)
-        .filter(|&c| tree.kind(c) == TOKEN_TREE)
-        .collect();
+    let groups: Vec<Idx> = tree.children(rules).filter(|&c| tree.kind(c) == TOKEN_TREE).collect();
     let arm = groups
         .windows(2)
         .find(|pair| tree.tokens(pair[0]).count() == 2 && tree.tokens(pair[1]).count() > 2);
@@ -422,11 +392,7 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
         tree.start(body) as usize + 1,
         (tree.stop(body) as usize).saturating_sub(1),
     );
-    let Some(text) = tree
-        .text
-        .get(start..stop)
-        .filter(|text| may_hold_items(text))
-    else {
+    let Some(text) = tree.text.get(start..stop).filter(|text| may_hold_items(text)) else {
         return false;
     };
     let sub = Tree::items(text, cx.edition);
@@ -495,13 +461,8 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
                 out.aliases = true;
                 imported(tree, &toks[at + 1..], &mut defines, &mut out);
             }
-            IMPL_KW if is_impl_header(tree, toks, at) => {
-                impl_header(tree, &toks[at + 1..], &mut impls, &mut out)
-            }
-            L_BRACK
-                if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE)
-                    && tree.is_joint(toks[at]) =>
-            {
+            IMPL_KW if is_impl_header(tree, toks, at) => impl_header(tree, &toks[at + 1..], &mut impls, &mut out),
+            L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
                 out.glue = true;
             }
             _ => {}
@@ -512,13 +473,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     out
 }
 
-fn define(
-    tree: &Tree<'_>,
-    toks: &[Idx],
-    keyword: usize,
-    defines: &mut Vec<Name>,
-    out: &mut ProvidedTokens,
-) {
+fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
     let behind_star = keyword > 0 && tree.kind(toks[keyword - 1]) == STAR;
     if behind_star {
         return;
@@ -550,12 +505,8 @@ fn imported(tree: &Tree<'_>, toks: &[Idx], defines: &mut Vec<Name>, out: &mut Pr
             Some(COMMA | R_CURLY | SEMICOLON) | None
         );
         match tree.kind(toks[at]) {
-            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => {
-                out.defines_arg = true
-            }
-            kind if last && is_segment(kind) => {
-                defines.push(Name::ident(tree.token_text(toks[at])))
-            }
+            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => out.defines_arg = true,
+            kind if last && is_segment(kind) => defines.push(Name::ident(tree.token_text(toks[at]))),
             _ => {}
         }
     }
@@ -586,10 +537,7 @@ fn impl_header(tree: &Tree<'_>, toks: &[Idx], impls: &mut Vec<Name>, out: &mut P
 }
 
 fn inner_tokens(tree: &Tree<'_>, args: Idx) -> Vec<Idx> {
-    let mut toks: Vec<Idx> = tree
-        .tokens(args)
-        .filter(|&t| tree.kind(t) != COMMENT)
-        .collect();
+    let mut toks: Vec<Idx> = tree.tokens(args).filter(|&t| tree.kind(t) != COMMENT).collect();
     if toks.len() >= 2 {
         toks.pop();
         toks.remove(0);
@@ -657,8 +605,7 @@ fn scan_member(tree: &Tree<'_>, toks: &[Idx], dot: usize, mode: Mode, body: &mut
         return dot;
     }
     let name = Name::ident(tree.token_text(name));
-    let called = toks.get(dot + 2).is_some_and(|&t| tree.kind(t) == L_PAREN)
-        || paths::is_path_sep(tree, toks, dot + 2);
+    let called = toks.get(dot + 2).is_some_and(|&t| tree.kind(t) == L_PAREN) || paths::is_path_sep(tree, toks, dot + 2);
     if mode == Mode::Quoted {
         body.mention(MentionKind::QuotedMethod, &[name]);
     } else if called {
@@ -693,10 +640,7 @@ fn scan_path(
         let close = matching_close(tree, toks, next + 1);
         let args = toks.get(next + 2..close).unwrap_or_default();
         called(tree, &path, args, body);
-        if path
-            .last()
-            .is_some_and(|name| QUOTES.contains(&name.as_str()))
-        {
+        if path.last().is_some_and(|name| QUOTES.contains(&name.as_str())) {
             scan_quote(tree, args, mode, body);
             return close;
         }
@@ -753,9 +697,7 @@ fn matching_close(tree: &Tree<'_>, toks: &[Idx], open: usize) -> usize {
 fn is_defined_here(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
     let kind = |back: usize| at.checked_sub(back).map(|i| tree.kind(toks[i]));
     match kind(1) {
-        Some(FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | LET_KW | STATIC_KW) => {
-            true
-        }
+        Some(FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | LET_KW | STATIC_KW) => true,
         Some(CONST_KW) => kind(2) != Some(STAR),
         Some(MUT_KW | REF_KW) => matches!(kind(2), Some(LET_KW | STATIC_KW)),
         // `$x:expr`
@@ -832,16 +774,12 @@ fn turbofish_end(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<usize> {
 /// What stands before a path that begins with `::`: `<T as Tr>::m` gives `Tr`, `<T>::m` gives `T`, anything else that
 /// cannot be named gives `<>`.
 fn qualifier_before(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<Path> {
-    let sep = at
-        .checked_sub(2)
-        .filter(|&i| paths::is_path_sep(tree, toks, i))?;
+    let sep = at.checked_sub(2).filter(|&i| paths::is_path_sep(tree, toks, i))?;
     let close = sep.checked_sub(1)?;
     match tree.kind(toks[close]) {
         R_ANGLE => Some(anchor_before(tree, toks, close)),
         // `$x::name`, `#x::name`, in the middle of a path too: `a::#x::name`
-        IDENT if close > 0 && matches!(tree.kind(toks[close - 1]), DOLLAR | POUND) => {
-            Some([known::WILDCARD].into())
-        }
+        IDENT if close > 0 && matches!(tree.kind(toks[close - 1]), DOLLAR | POUND) => Some([known::WILDCARD].into()),
         _ => None,
     }
 }
@@ -908,9 +846,7 @@ fn format_names(text: &str, mut each: impl FnMut(&str)) {
             continue;
         }
         let Some(close) = rest.find('}') else { return };
-        let (name, spec) = rest[..close]
-            .split_once(':')
-            .unwrap_or((&rest[..close], ""));
+        let (name, spec) = rest[..close].split_once(':').unwrap_or((&rest[..close], ""));
         if is_ident(name.trim()) {
             each(name.trim());
         }
@@ -927,22 +863,14 @@ fn format_names(text: &str, mut each: impl FnMut(&str)) {
 }
 
 fn is_ident(text: &str) -> bool {
-    text.starts_with(|c: char| c == '_' || c.is_alphabetic())
-        && text.chars().all(|c| c == '_' || c.is_alphanumeric())
+    text.starts_with(|c: char| c == '_' || c.is_alphabetic()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())
 }
 
 /// Every `a::b::c` in a string.
 pub fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
     let is_path_char = |c: char| c == '_' || c == ':' || c.is_alphanumeric();
-    for word in text
-        .split(|c: char| !is_path_char(c))
-        .filter(|word| !word.is_empty())
-    {
-        let segments: Vec<Name> = word
-            .split("::")
-            .filter(|seg| is_ident(seg))
-            .map(Name::ident)
-            .collect();
+    for word in text.split(|c: char| !is_path_char(c)).filter(|word| !word.is_empty()) {
+        let segments: Vec<Name> = word.split("::").filter(|seg| is_ident(seg)).map(Name::ident).collect();
         if !segments.is_empty() {
             each(&segments);
         }
