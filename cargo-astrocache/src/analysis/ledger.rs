@@ -32,6 +32,7 @@ pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
         tool: crate::build_id().to_owned(),
         workspace_root: project.workspace_root.clone().into_std_path_buf(),
         taken_ns: analysis.taken_ns,
+        platforms: project.platforms.clone(),
         files: stamps.into_values().collect(),
         crates: analysis
             .crates

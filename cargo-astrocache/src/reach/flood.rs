@@ -20,8 +20,8 @@ pub struct Flood<'a> {
     pub index: Arc<Index>,
     /// The root's crate: impls reached through a trait are taken from what it can see.
     pub krate: CrateId,
-    /// Crates beyond that, opened by R8.
-    pub opened: BTreeSet<CrateId>,
+    /// Crates whose code can run: those linked with the root's, and those that R8 and R14 add.
+    linked: FxHashSet<CrateId>,
     pub root_is_test: bool,
     pub live: FxHashMap<DefId, u32>,
     pub demands: Demands,
@@ -57,13 +57,14 @@ pub struct Demands {
 
 impl<'a> Flood<'a> {
     pub fn new(db: &'a dyn Db, workspace: Workspace, krate: CrateId) -> Flood<'a> {
+        let world = resolver(db, workspace);
         Flood {
             db,
             workspace,
-            world: resolver(db, workspace),
+            linked: world.linked(krate),
+            world,
             index: tables(db, workspace),
             krate,
-            opened: BTreeSet::new(),
             root_is_test: false,
             live: FxHashMap::default(),
             demands: Demands::default(),
@@ -95,7 +96,7 @@ impl<'a> Flood<'a> {
 
     /// Makes a definition live.
     pub fn mark(&mut self, id: DefId, rule: Rule) {
-        if self.live.contains_key(&id) {
+        if self.live.contains_key(&id) || !self.in_cone(id.krate) {
             return;
         }
         self.live.insert(id, self.out.items.len() as u32);
@@ -114,9 +115,16 @@ impl<'a> Flood<'a> {
         self.world.def(id)
     }
 
-    /// Whether impls and types of a crate take part.
+    /// Whether code of a crate can run here.
     pub fn in_cone(&self, krate: CrateId) -> bool {
-        self.world.sees(self.krate, krate) || self.opened.iter().any(|&from| self.world.sees(from, krate))
+        self.linked.contains(&krate)
+    }
+
+    /// Code of `krate`, and of what it is linked with, can run here as well.
+    pub fn link(&mut self, krate: CrateId) {
+        if !self.in_cone(krate) {
+            self.linked.extend(self.world.linked(krate));
+        }
     }
 
     fn visit(&mut self, id: DefId) {

@@ -19,6 +19,7 @@ impl Flood<'_> {
         }
         let index = self.index.clone();
         for &item in index.linked.get(&name).into_iter().flatten() {
+            self.link(item.krate);
             self.mark(item, Rule::R14);
         }
     }

@@ -206,9 +206,7 @@ impl Flood<'_> {
             if !(member || self.in_cone(it.id.krate)) || (!self.root_is_test && self.world.is_test(it.id)) {
                 continue;
             }
-            if !self.in_cone(it.id.krate) {
-                self.opened.insert(it.id.krate);
-            }
+            self.link(it.id.krate);
             self.mark(it.id, Rule::R8);
             for &head in &it.heads {
                 self.mark(head, Rule::R8);

@@ -143,6 +143,9 @@ impl Index {
     }
 
     fn add_impl(&mut self, world: &World, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
+        if names_absent_crate(world, def, module, header) {
+            return;
+        }
         let number = self.impls.len() as u32;
         let trait_ = match &header.trait_ {
             None => TraitRef::Inherent,
@@ -293,6 +296,17 @@ fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef
     out.sort();
     out.dedup();
     out
+}
+
+/// An impl under a `cfg` of a trait whose crate is not in the graph: an optional dependency that is off. It cannot
+/// compile in this build, so the `cfg` is off as well.
+fn names_absent_crate(world: &World, def: &Def, module: ModId, header: &ImplHeader) -> bool {
+    let gated = def.cfg != 0 || world.condition(module) != 0;
+    let Some(path) = header.trait_.as_ref().filter(|_| gated) else {
+        return false;
+    };
+    let found = world.resolve(module, path, Ns::Type);
+    found.unresolved == Some(0) && found.targets.is_empty()
 }
 
 fn operator_of(world: &World, module: ModId, path: &[Name]) -> Operators {

@@ -199,10 +199,29 @@ impl World {
         self.cones[from.0 as usize].contains(&to)
     }
 
+    /// The crates that are linked with `krate`: its dependencies without those that only proc macros use, which run in
+    /// the compiler.
+    pub fn linked(&self, krate: CrateId) -> FxHashSet<CrateId> {
+        let mut out = FxHashSet::default();
+        let mut queue = vec![krate];
+        while let Some(next) = queue.pop() {
+            if out.insert(next) {
+                let deps = self.project.krate(next).deps.iter().map(|dep| dep.krate);
+                queue.extend(deps.filter(|&dep| self.project.krate(dep).kind != CrateKind::ProcMacro));
+            }
+        }
+        out
+    }
+
     /// The module a definition is declared in.
     pub fn module_of(&self, id: DefId) -> Option<ModId> {
         let map = self.map(id.krate)?;
         Some(map.module_of(id.unit, map.def(id).scope))
+    }
+
+    /// The `cfg`s of a module and those around it, mixed; 0 where there are none.
+    pub fn condition(&self, id: ModId) -> u64 {
+        self.map(id.krate).map_or(0, |map| map.modules[id.module as usize].cfg)
     }
 
     /// The nearest enclosing module that is not a block.

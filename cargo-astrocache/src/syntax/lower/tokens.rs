@@ -97,10 +97,39 @@ pub fn macro_body(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     scan(cx.tree, &toks, Mode::MacroBody, body);
 }
 
-/// The inside of an attribute that is not a `cfg`.
+/// The inside of an attribute that is not a `cfg`. Its own name is no part of that: what the macro is, is a mention of
+/// the item's, and in other namespaces the name means nothing.
 pub fn attribute(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     let toks: Vec<Idx> = cx.tree.tokens(node).collect();
-    scan(cx.tree, &toks, Mode::Attribute, body);
+    let is_path = |&&token: &&Idx| is_segment(cx.tree.kind(token)) || cx.tree.token_text(token).starts_with(':');
+    let (path, inside) = toks.split_at(toks.iter().take_while(is_path).count());
+    let ours = path.last().is_some_and(|&name| cx.tree.token_text(name) == "cached");
+    let inside = if ours { values(cx.tree, inside) } else { inside.to_vec() };
+    scan(cx.tree, &inside, Mode::Attribute, body);
+}
+
+/// The options of `#[cached(..)]` without their own words and the names of parameters: they mean nothing outside.
+fn values(tree: &Tree<'_>, toks: &[Idx]) -> Vec<Idx> {
+    let text = |at: usize| toks.get(at).map_or("", |&token| tree.token_text(token));
+    let (mut out, mut depth, mut at) = (Vec::new(), 0usize, 0);
+    while at < toks.len() {
+        let starts = depth == 1 && matches!(text(at.wrapping_sub(1)), "(" | ",");
+        match (text(at), text(at + 1)) {
+            ("skip" | "file" | "allow", "(") if starts => at = matching_close(tree, toks, at + 1),
+            (_, "=" | "," | ")") if starts => {}
+            ("(" | "[" | "{", _) => {
+                depth += 1;
+                out.push(toks[at]);
+            }
+            (")" | "]" | "}", _) => {
+                depth = depth.saturating_sub(1);
+                out.push(toks[at]);
+            }
+            _ => out.push(toks[at]),
+        }
+        at += 1;
+    }
+    out
 }
 
 /// The call of a statement that is a macro call which may define something.
