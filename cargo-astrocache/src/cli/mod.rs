@@ -11,6 +11,7 @@ mod list;
 mod prune;
 mod run;
 mod session;
+mod stamp;
 mod ui;
 mod update;
 

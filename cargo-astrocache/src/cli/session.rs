@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use serde_json::json;
 
 use super::args::{PackageArgs, ProjectArgs};
+use super::stamp;
 use super::ui::{Place, Ui, count};
 use crate::analysis::{self, Analysis, Request, Roots};
 use crate::project::{self, LoadOptions, Project};
@@ -38,6 +39,7 @@ impl Session {
             ..args.load_options()
         };
         let project = project::load(args.manifest_path(), &options)?;
+        stamp::touch(project.target_dir.as_std_path());
         let analysis = analysis::run(&project, request)?;
         let session = Session {
             project,

@@ -154,12 +154,12 @@ fn token_trees_are_read_for_paths_methods_and_captured_names() {
               TokenArg B in 0
               Token B::c in 0
               TokenArg c in 0
-              Token y in 0
+              WeakToken y in 0
               TokenArg y in 0
               TokenArg field in 0
               Macro write in 0
               Method write_fmt in 0
-              Token o in 0
+              WeakToken o in 0
               TokenArg o in 0
         "#]],
     );
@@ -171,11 +171,11 @@ fn macro_definitions_tell_what_they_may_define() {
         "macro_rules! m { ($n:ident) => { pub fn $n() { $crate::deep::go(); inner!($n); x.$n() } struct Fixed; impl Tr for $n {} mod file; } }",
         expect![[r#"
             0 Macro m in 0
-              ProvidedTokens { defines: [Fixed, file], defines_arg: true, impls: [Tr, n], impls_arg: true, has_impl: true, glue: false } calls [[inner]] member_args true expansion None
+              ProvidedTokens { defines: [Fixed, file], defines_arg: true, impls: [Tr, n], impls_arg: true, has_impl: true, has_trait: false, aliases: false, glue: false } calls [[inner]] member_args true expansion None
               Token $crate::deep::go in 0
               TokenArg go in 0
               Macro inner in 0
-              Token x in 0
+              WeakToken x in 0
               TokenArg x in 0
               Token Tr in 0
               TokenArg Tr in 0
@@ -188,26 +188,44 @@ fn item_macro_arguments_that_are_items_become_definitions() {
     check(
         "cfg_rt! { mod a; fn go() { b() } } cfg_if! { if #[cfg(x)] { fn p() {} } else { fn q() {} } } flags! { struct A: u8; }",
         expect![[r#"
-        mod a in 0
-        0 Fn go in 0
-          Macro cfg_rt in 0
-          Value b in 0
-        1 MacroSite cfg_rt in 0
-          defines [] lowered true
-          Macro cfg_rt in 0
-        2 Fn p in 0
-          Macro cfg_if in 0
-        3 Fn q in 0
-          Macro cfg_if in 0
-        4 MacroSite cfg_if in 0
-          defines [] lowered true
-          Macro cfg_if in 0
-        5 MacroSite flags in 0
-          defines [A] lowered false
-          Macro flags in 0
-          Token u8 in 0
-          TokenArg u8 in 0
-    "#]],
+            mod a in 0
+            0 Fn go in 0
+              Macro cfg_rt in 0
+              Value b in 0
+            1 MacroSite cfg_rt in 0
+              defines [] lowered true
+              Macro cfg_rt in 0
+            2 Fn p in 0
+              Macro cfg_if in 0
+            3 Fn q in 0
+              Macro cfg_if in 0
+            4 MacroSite cfg_if in 0
+              defines [] lowered true
+              Macro cfg_if in 0
+            5 MacroSite flags in 0
+              defines [A] lowered false
+              Macro flags in 0
+              WeakToken u8 in 0
+              TokenArg u8 in 0
+        "#]],
+    );
+}
+
+#[test]
+fn an_attributes_own_name_and_the_words_of_cached_are_not_mentioned() {
+    check(
+        "#[a::cached(skip(x, y), strict, version = V, if = ok(z), allow(t::u))] fn f() {} struct S { #[serde(with = \"m\")] s: u8 }",
+        expect![[r#"
+            0 Fn f in 0
+              Attribute a::cached in 0
+              AttributePath V in 0
+              AttributePath ok in 0
+              AttributePath z in 0
+            1 Struct S in 0
+              AttributePath with in 0
+              AttributePath m in 0
+              Type u8 in 0
+        "#]],
     );
 }
 
