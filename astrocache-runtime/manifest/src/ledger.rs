@@ -24,6 +24,8 @@ pub struct Ledger {
     /// When the analyzer began to look at files: [`now_ns`] *before* the first stat. A file whose mtime is not clearly older is
     /// compared by content. Zero is always right and always slow.
     pub taken_ns: i128,
+    /// The target triples that were analyzed for. Code that only other targets have is in no fingerprint.
+    pub platforms: Vec<String>,
     /// Every local input: sources, manifests, `Cargo.lock`, cargo's configuration, included files, and places where a file must
     /// *not* appear.
     pub files: Vec<FileStamp>,
@@ -238,6 +240,7 @@ fn write_ledger(w: &mut Writer, ledger: &Ledger) -> io::Result<()> {
     w.str(&ledger.tool)?;
     w.path(&ledger.workspace_root)?;
     w.i128(ledger.taken_ns);
+    w.list(&ledger.platforms, |w, text| w.str(text))?;
     w.list(&ledger.files, |w, file| {
         w.path(&file.path)?;
         w.u64(file.size);
@@ -284,6 +287,7 @@ fn read_ledger(r: &mut Reader<'_>) -> Option<Ledger> {
         tool: r.str()?,
         workspace_root: r.path()?,
         taken_ns: r.i128()?,
+        platforms: r.list(|r| r.str())?,
         files: r.list(|r| {
             Some(FileStamp {
                 path: r.path()?,

@@ -17,6 +17,7 @@ fn sample() -> Ledger {
         tool: "cargo-astrocache 0.1.0 (abc)".into(),
         workspace_root: "/w".into(),
         taken_ns: 5,
+        platforms: vec!["x86_64-unknown-linux-gnu".into()],
         files: vec![
             FileStamp {
                 path: "/w/src/lib.rs".into(),
@@ -102,7 +103,7 @@ fn the_bytes_and_the_place_are_pinned() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("l");
     sample().write(&path).unwrap();
-    expect!["d57328164b038f85"].assert_eq(&blake3::hash(&fs::read(&path).unwrap()).to_hex()[..16]);
+    expect!["2bb22b8698ff99dc"].assert_eq(&blake3::hash(&fs::read(&path).unwrap()).to_hex()[..16]);
     expect!["/t/astrocache/e737fb2ea0c9e5f3.ledger"]
         .assert_eq(&Ledger::path_in(Path::new("/t"), Path::new("/w")).to_string_lossy());
 }

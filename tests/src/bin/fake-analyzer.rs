@@ -10,7 +10,7 @@ use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::str::FromStr;
 
 use astrocache_manifest::tokens::{Tok, TokenHash, source_hash};
@@ -94,6 +94,7 @@ fn analyze(root: &Path) -> Ledger {
         tool: "fake".into(),
         workspace_root: root.into(),
         taken_ns: now_ns(),
+        platforms: vec![host()],
         ..Ledger::default()
     };
     let mut files = Vec::new();
@@ -151,6 +152,14 @@ fn analyze(root: &Path) -> Ledger {
             (said.cfgs.clone(), said.env.clone(), said.findings.clone());
     }
     ledger
+}
+
+/// The target that rustc makes code for when it is told nothing.
+fn host() -> String {
+    let output = Command::new("rustc").arg("-vV").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.unwrap().to_owned()
 }
 
 #[derive(Default)]

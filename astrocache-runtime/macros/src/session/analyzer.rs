@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use astrocache_manifest::Ledger;
 
 use super::argv::Compilation;
+use super::context;
 use super::matching::same_file;
 use super::units::{cargo_home, mtime};
 
@@ -61,7 +62,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     let path = Ledger::path_in(&compilation.target_dir, &compilation.cwd);
     let tool = find_tool();
     if let Some(ledger) = current(compilation, &path, tool.as_deref()) {
-        return Ok(ledger);
+        return for_this_target(ledger, compilation);
     }
     let Some(tool) = tool else {
         watch_for_the_tool(compilation);
@@ -70,7 +71,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     let deadline = Instant::now() + patience();
     let _lock = lock(&path.with_extension("lock"), deadline)?;
     if let Some(ledger) = current(compilation, &path, Some(&tool)) {
-        return Ok(ledger);
+        return for_this_target(ledger, compilation);
     }
     run(&tool, compilation, &path.with_extension("stderr"), deadline)?;
     let ledger = match Ledger::read(&path) {
@@ -96,7 +97,20 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
             .to_owned()
             .into());
     }
-    Ok(ledger)
+    for_this_target(ledger, compilation)
+}
+
+/// The ledger, if its fingerprints hold the code that this target has: they leave out what only others have.
+fn for_this_target(ledger: Ledger, compilation: &Compilation) -> Result<Ledger, NoLedger> {
+    let target = compilation.target_or(context::host());
+    if ledger.platforms.iter().any(|known| known == target) {
+        return Ok(ledger);
+    }
+    Err(format!(
+        "cargo-astrocache analyzed this workspace for {} only (`build.target` in `.cargo/config.toml` lists more)",
+        ledger.platforms.join(", ")
+    )
+    .into())
 }
 
 fn current(compilation: &Compilation, path: &Path, tool: Option<&Path>) -> Option<Ledger> {
@@ -312,6 +326,27 @@ mod tests {
         ] {
             assert!(!is_ours_alone(kept.as_ref()), "{kept}");
         }
+    }
+
+    #[test]
+    fn a_ledger_serves_the_targets_it_was_made_for() {
+        let serves = |platforms: &[&str], target: &str| {
+            let ledger = Ledger {
+                platforms: platforms.iter().map(|&it| it.to_owned()).collect(),
+                ..Ledger::default()
+            };
+            let compilation = Compilation {
+                target: target.to_owned(),
+                ..Compilation::default()
+            };
+            for_this_target(ledger, &compilation).is_ok()
+        };
+        let host = context::host();
+        assert!(!host.is_empty());
+        assert!(serves(&[host], "") && serves(&[host], host));
+        assert!(serves(&["wasm32-unknown-unknown", host], "wasm32-unknown-unknown"));
+        assert!(!serves(&[host], "wasm32-unknown-unknown") && !serves(&[host], "own.json"));
+        assert!(!serves(&[], "") && !serves(&["wasm32-unknown-unknown"], ""));
     }
 
     #[test]

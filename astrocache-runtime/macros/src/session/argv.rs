@@ -198,6 +198,11 @@ impl Compilation {
         primary || owner == Some(&self.cwd)
     }
 
+    /// The target triple, or file, that code is made for.
+    pub fn target_or<'a>(&'a self, host: &'a str) -> &'a str {
+        if self.target.is_empty() { host } else { &self.target }
+    }
+
     /// What names the store: the workspace, or the package where that is unknown.
     pub fn label(&self) -> &Path {
         if self.member {

@@ -35,6 +35,12 @@ pub struct Context<'a> {
 /// The compiler of this crate, and so of the user's: see build.rs.
 pub const RUSTC: &str = env!("ASTROCACHE_RUSTC");
 
+/// The target of a compilation without `--target`; empty if the compiler would not say.
+pub fn host() -> &'static str {
+    let mut fields = RUSTC.split("; ");
+    fields.find_map(|field| field.strip_prefix("host: ")).unwrap_or_default()
+}
+
 /// Fields with their lengths, so that no two lists run together.
 #[derive(Default)]
 pub struct Fields(Vec<u8>);

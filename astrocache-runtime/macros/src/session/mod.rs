@@ -284,7 +284,8 @@ impl Build {
 }
 
 fn trusted(compilation: &Compilation) -> Option<Manifest> {
-    if !compilation.member {
+    // Which targets it was made for the manifest does not say: the ones of whoever made it, so surely the host.
+    if !compilation.member || compilation.target_or(context::host()) != context::host() {
         return None;
     }
     match Manifest::read(&compilation.cwd.join(Manifest::FILE_NAME)) {
