@@ -244,7 +244,7 @@ impl Tour {
         ensure!(output.status.success(), "the example failed:\n{trace}");
         let calls = read_trace(&trace)?;
         for (name, calls) in &calls {
-            println!("   {name:<28} {}", calls.told());
+            println!("   {name:<31} {}", calls.told());
         }
         println!("   the whole run took {} ms", took.as_millis());
         Ok(calls)
