@@ -57,6 +57,9 @@ pub struct LedgerCrate {
     pub package: String,
     /// `lib`, `bin:NAME`, `example:NAME`, `test:NAME` or `bench:NAME`.
     pub target: String,
+    /// The package's features that the analysis took to be on, sorted: with others, other dependencies and other code are
+    /// compiled.
+    pub features: Vec<String>,
 }
 
 /// One cached function.
@@ -251,7 +254,8 @@ fn write_ledger(w: &mut Writer, ledger: &Ledger) -> io::Result<()> {
     w.list(&ledger.crates, |w, krate| {
         w.path(&krate.root_file)?;
         w.str(&krate.package)?;
-        w.str(&krate.target)
+        w.str(&krate.target)?;
+        w.list(&krate.features, |w, text| w.str(text))
     })?;
     w.list(&ledger.roots, write_root)
 }
@@ -301,6 +305,7 @@ fn read_ledger(r: &mut Reader<'_>) -> Option<Ledger> {
                 root_file: r.path()?,
                 package: r.str()?,
                 target: r.str()?,
+                features: r.list(|r| r.str())?,
             })
         })?,
         roots: r.list(read_root)?,

@@ -31,6 +31,7 @@ fn sample() -> Ledger {
             root_file: "/w/src/lib.rs".into(),
             package: "w".into(),
             target: "lib".into(),
+            features: vec!["default".into(), "std".into()],
         }],
         roots: vec![LedgerRoot {
             path: "w::f".into(),

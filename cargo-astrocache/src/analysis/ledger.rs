@@ -9,7 +9,7 @@ use super::{
     report::{Analysis, RootReport},
     run::target,
 };
-use crate::project::Project;
+use crate::project::{CrateId, Project};
 
 /// What a macro needs to know to use `analysis` without asking again.
 ///
@@ -41,6 +41,7 @@ pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
                 root_file: project.krate(krate).root_file.clone().into_std_path_buf(),
                 package: project.package_of(krate).name.clone(),
                 target: target(project, krate),
+                features: features(project, krate),
             })
             .collect(),
         roots: analysis
@@ -49,6 +50,12 @@ pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
             .map(|report| root(project, report, &places))
             .collect(),
     }
+}
+
+/// The crate's own features when its package is built alone, as the analysis assumes.
+fn features(project: &Project, krate: CrateId) -> Vec<String> {
+    let package = project.krate(krate).package;
+    project.features_of(package, package).iter().cloned().collect()
 }
 
 fn root(project: &Project, report: &RootReport, places: &BTreeMap<Utf8PathBuf, u32>) -> LedgerRoot {

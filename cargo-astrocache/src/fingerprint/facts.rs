@@ -12,7 +12,7 @@ use crate::{
     reach::Closure,
     resolve::{DefId, Meaning, ModId, Ns, Res, World, declarations},
     source,
-    syntax::{Include, Name, known},
+    syntax::{DefKind, Include, MentionKind, Name, known},
 };
 
 /// See the module.
@@ -33,7 +33,10 @@ struct Found {
     atoms: BTreeMap<PackageId, BTreeSet<&'static str>>,
     env: BTreeMap<&'static str, BTreeSet<PackageId>>,
     includes: Vec<(DefId, Include)>,
-    positions: bool,
+    /// `Location::caller` is named: every place of the closure may be told.
+    locations: bool,
+    /// Definitions that can tell their own place: by `line!()`, or by a macro that holds it.
+    positions: Vec<DefId>,
 }
 
 pub fn collect(
@@ -53,8 +56,9 @@ pub fn collect(
     for (id, include) in &found.includes {
         included(db, world, *id, include, &mut facts);
     }
-    if found.positions {
-        positions(world, closure, own, &mut facts);
+    match found.locations {
+        true => positions(world, closure.items.iter().map(|item| item.id), own, &mut facts),
+        false => positions(world, found.positions.into_iter(), own, &mut facts),
     }
     for &package in &found.packages {
         build_script(db, workspace, world, package, &mut facts);
@@ -90,15 +94,54 @@ fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
             found
                 .includes
                 .extend(body.effects.includes.iter().map(|include| (id, include.clone())));
-            found.positions |= body.effects.positions;
         });
         let graph = own.graph(id);
-        found.positions |= graph
+        found.locations |= graph
             .defs
             .get(id.def as usize)
             .is_some_and(|uses| uses.iter().any(names_location));
     }
+    found.positions = telling_their_place(world, closure, own);
     found
+}
+
+/// Definitions with `line!()` and its kin, and those that call a macro which has it: what the macro tells is where the
+/// outermost call stands.
+fn telling_their_place(world: &World, closure: &Closure, own: &mut Own<'_>) -> Vec<DefId> {
+    let mut telling: BTreeSet<DefId> = BTreeSet::new();
+    for item in &closure.items {
+        if own.with_body(item.id, |body| body.effects.positions) == Some(true) {
+            telling.insert(item.id);
+        }
+    }
+    let is_macro = |id: DefId| world.def(id).is_some_and(|def| def.kind == DefKind::Macro);
+    loop {
+        let before = telling.len();
+        for item in &closure.items {
+            let graph = own.graph(item.id);
+            let calls = graph.defs.get(item.id.def as usize).into_iter().flatten();
+            if calls
+                .filter(|it| it.kind == MentionKind::Macro)
+                .any(|it| leads_to(it, &telling, is_macro))
+            {
+                telling.insert(item.id);
+            }
+        }
+        if telling.len() == before {
+            break;
+        }
+    }
+    telling.into_iter().filter(|&id| !is_macro(id)).collect()
+}
+
+fn leads_to(it: &crate::resolve::Use, macros: &BTreeSet<DefId>, is_macro: impl Fn(DefId) -> bool) -> bool {
+    let Meaning::Path(resolution) = &it.meaning else {
+        return false;
+    };
+    resolution.targets.iter().any(|target| match target.res {
+        Res::Def(id) => is_macro(id) && macros.contains(&id),
+        _ => false,
+    })
 }
 
 /// `Location::caller`.
@@ -221,14 +264,14 @@ fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mu
     }
 }
 
-/// Lines and columns can be seen: where everything stands joins the fingerprint.
-fn positions(world: &World, closure: &Closure, own: &mut Own<'_>, facts: &mut Facts) {
-    for item in &closure.items {
-        let identity = own.identity(item.id);
-        let layout = own.with_body(item.id, |body| body.layout).unwrap_or(0);
+/// Lines and columns can be seen: where these definitions stand joins the fingerprint.
+fn positions(world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
+    for id in ids {
+        let identity = own.identity(id);
+        let layout = own.with_body(id, |body| body.layout).unwrap_or(0);
         let path = world
-            .map(item.id.krate)
-            .map_or("", |map| map.units[item.id.unit as usize].path.as_str());
+            .map(id.krate)
+            .map_or("", |map| map.units[id.unit as usize].path.as_str());
         facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
     }
 }

@@ -305,7 +305,7 @@ pub struct DefBody {
 /// Inputs of a definition other than code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// `line!()`, `column!()`, `file!()`, `Location::caller`, `#[track_caller]`.
+    /// `line!()`, `column!()`, `file!()`.
     pub positions: bool,
     /// `asm!` and friends.
     pub asm: bool,

@@ -111,6 +111,7 @@ fn analyze(root: &Path) -> Ledger {
                 root_file: file.clone(),
                 package,
                 target,
+                features: Vec::new(),
             });
         }
         let Ok(tokens) = TokenStream::from_str(&text) else {

@@ -62,7 +62,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     let path = Ledger::path_in(&compilation.target_dir, &compilation.cwd);
     let tool = find_tool();
     if let Some(ledger) = current(compilation, &path, tool.as_deref()) {
-        return for_this_target(ledger, compilation);
+        return for_this_build(ledger, compilation);
     }
     let Some(tool) = tool else {
         watch_for_the_tool(compilation);
@@ -71,7 +71,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     let deadline = Instant::now() + patience();
     let _lock = lock(&path.with_extension("lock"), deadline)?;
     if let Some(ledger) = current(compilation, &path, Some(&tool)) {
-        return for_this_target(ledger, compilation);
+        return for_this_build(ledger, compilation);
     }
     run(&tool, compilation, &path.with_extension("stderr"), deadline)?;
     let ledger = match Ledger::read(&path) {
@@ -97,7 +97,34 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
             .to_owned()
             .into());
     }
-    for_this_target(ledger, compilation)
+    for_this_build(ledger, compilation)
+}
+
+/// The ledger, if it speaks of the code that this build compiles.
+fn for_this_build(ledger: Ledger, compilation: &Compilation) -> Result<Ledger, NoLedger> {
+    for_these_features(for_this_target(ledger, compilation)?, compilation)
+}
+
+/// The ledger, if it was computed with this crate's features: others bring other dependencies and other code.
+fn for_these_features(ledger: Ledger, compilation: &Compilation) -> Result<Ledger, NoLedger> {
+    let Some(krate) = ledger.crate_at(&compilation.root_file) else {
+        return Ok(ledger);
+    };
+    let mut built: Vec<&str> = compilation
+        .cfgs
+        .iter()
+        .filter_map(|cfg| cfg.strip_prefix("feature=\"")?.strip_suffix('"'))
+        .collect();
+    built.sort_unstable();
+    if krate.features == built {
+        return Ok(ledger);
+    }
+    Err(format!(
+        "this build has the features [{}], and cargo-astrocache analyzed [{}]",
+        built.join(", "),
+        krate.features.join(", ")
+    )
+    .into())
 }
 
 /// The ledger, if its fingerprints hold the code that this target has: they leave out what only others have.

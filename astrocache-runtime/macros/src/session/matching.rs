@@ -161,6 +161,7 @@ mod tests {
             root_file: file.into(),
             package: "p".into(),
             target: target.into(),
+            features: Vec::new(),
         };
         let crates = vec![
             krate("/w/src/lib.rs", "lib"),

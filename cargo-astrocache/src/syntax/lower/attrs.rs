@@ -22,7 +22,6 @@ pub struct Attrs {
     pub macro_use: bool,
     pub exported: bool,
     pub lang: bool,
-    pub positions: bool,
     /// `#[path]` values; `true` where no `cfg_attr` guards it.
     pub paths: Vec<(Name, bool)>,
     /// `no_mangle` (as an empty name), `export_name`, `link_name`.
@@ -169,7 +168,6 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
         "macro_use" => out.macro_use = true,
         "macro_export" => out.exported = true,
         "global_allocator" | "panic_handler" => out.lang = true,
-        "track_caller" => out.positions = true,
         "path" => out.paths.extend(strings().into_iter().map(|s| (s, true))),
         "no_mangle" => out.link = Some(Name::new("")),
         "export_name" | "link_name" => out.link = strings().first().copied(),

@@ -106,7 +106,6 @@ fn lower_def(
     });
     let mut body = Body::new(def, scope);
     body.cfg_atoms.extend(&attrs.cfg_atoms);
-    body.effects.positions = attrs.positions;
     body.effects.mutable_static = kind == DefKind::Static && tree.child(node, MUT_KW).is_some();
     mention_attrs(&attrs, &mut body);
     cx.mention_enclosing_macros(&mut body);
