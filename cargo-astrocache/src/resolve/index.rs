@@ -177,7 +177,8 @@ impl Index {
         for &it in &deciding {
             self.by_mention.entry(it).or_default().push(number);
         }
-        if open_head && deciding.is_empty() && trait_ == TraitRef::External {
+        let open = open_head && deciding.is_empty() && trait_ == TraitRef::External;
+        if open && !header.trait_.as_ref().is_some_and(|path| is_marker(world, module, path)) {
             self.unconditional.push(number);
         }
         self.impl_of.insert(id, number);
@@ -319,6 +320,19 @@ fn operator_of(world: &World, module: ModId, path: &[Name]) -> Operators {
         [one] if found.unresolved.is_none() => external(one.res),
         _ => Operators::default(),
     }
+}
+
+/// Traits of std without items that auto traits are: an impl of one holds no code that could run.
+fn is_marker(world: &World, module: ModId, path: &[Name]) -> bool {
+    let found = world.resolve(module, path, Ns::Type);
+    let marker = |res: Res| match res {
+        Res::External(path) => {
+            let last = path.as_str().rsplit("::").next();
+            matches!(last, Some("Send" | "Sync" | "Unpin" | "UnwindSafe" | "RefUnwindSafe"))
+        }
+        _ => false,
+    };
+    found.unresolved.is_none() && !found.targets.is_empty() && found.targets.iter().all(|it| marker(it.res))
 }
 
 fn is_param(def: &Def, path: &[Name]) -> bool {
