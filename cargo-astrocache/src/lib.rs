@@ -10,6 +10,8 @@ pub mod db;
 pub mod fingerprint;
 pub mod reach;
 pub mod resolve;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// Which build of the analyzer this is: fingerprints of different builds are not mixed in one ledger.
 pub fn build_id() -> &'static str {

@@ -4,6 +4,8 @@ mod ledger;
 mod report;
 mod roots;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use ledger::ledger;
 pub use report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats};

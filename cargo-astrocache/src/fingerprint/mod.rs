@@ -3,6 +3,8 @@
 mod facts;
 mod own;
 mod path;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, sync::Arc};
 

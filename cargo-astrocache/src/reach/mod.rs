@@ -25,6 +25,8 @@ mod methods;
 mod paths;
 mod proc_macros;
 mod purity;
+#[cfg(test)]
+mod tests;
 mod unresolved;
 
 pub use purity::{Finding, findings};

@@ -5,6 +5,8 @@ mod graph;
 mod ids;
 mod index;
 mod prelude;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use crate_map::{CrateMap, Entry, Module, Unit, declarations};

@@ -1,0 +1,188 @@
+//! Fixtures for the tests of the layers above `syntax`: strings that become files and a [`Project`], without cargo.
+//!
+//! `//- /src/lib.rs` opens a file. `crate:NAME` after the path makes it the root of a crate of a package of that name;
+//! `deps:a,b=c` are the crates it sees (`b` is its name for `c`), `edition:2018` and `proc-macro` what they say. Without
+//! any `crate:` the fixture is one crate, `app`, at `/src/lib.rs`.
+
+use std::{collections::BTreeSet, fs, sync::Arc};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tempfile::TempDir;
+
+use crate::{
+    analysis::{Analysis, Request, RootReport, Roots, run},
+    db::{AnalysisDb, Workspace},
+    project::{CrateId, CrateKind, Dependency, Edition, Krate, Package, PackageId, PackageSource, Project, Settings},
+    resolve::{DefId, ModId, World, resolver, tables},
+    syntax::DefKind,
+};
+
+/// A fixture on disk.
+pub(crate) struct Fixture {
+    pub project: Project,
+    pub root: Utf8PathBuf,
+    _dir: TempDir,
+}
+
+/// The root file of a crate, as its line says.
+struct Opening {
+    name: String,
+    file: Utf8PathBuf,
+    deps: Vec<(String, String)>,
+    edition: Edition,
+    kind: CrateKind,
+}
+
+impl Fixture {
+    pub fn new(text: &str) -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(dir.path().canonicalize().unwrap()).unwrap();
+        let mut openings = Vec::new();
+        for part in text.split("//- ").skip(1) {
+            let (line, content) = part.split_once('\n').unwrap();
+            let path = line.split_whitespace().next().unwrap().trim_start_matches('/');
+            write(&root, path, content.as_bytes());
+            openings.extend(opening(line, &root.join(path)));
+        }
+        if openings.is_empty() {
+            openings.extend(opening("x crate:app", &root.join("src/lib.rs")));
+        }
+        Fixture {
+            project: project(&root, openings),
+            root,
+            _dir: dir,
+        }
+    }
+
+    /// Puts a file in place of what is there.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        write(&self.root, path.trim_start_matches('/'), content.as_ref());
+    }
+
+    /// The analysis of functions by their paths.
+    pub fn analyze(&self, names: &[&str]) -> Analysis {
+        let request = Request {
+            roots: Roots::Named(names.iter().map(|&name| name.to_owned()).collect()),
+            explain: true,
+        };
+        run(&self.project, &request).unwrap()
+    }
+
+    pub fn report(&self, name: &str) -> RootReport {
+        self.analyze(&[name]).roots.remove(0)
+    }
+
+    pub fn fingerprint(&self, name: &str) -> String {
+        self.report(name).fingerprint.to_string()
+    }
+
+    /// A database that holds all crates.
+    pub fn open(&self) -> (AnalysisDb, Workspace) {
+        let db = AnalysisDb::default();
+        let crates: Vec<CrateId> = self.project.crate_ids().collect();
+        let workspace = Workspace::new(&db, Arc::new(self.project.clone()), crates.into());
+        (db, workspace)
+    }
+}
+
+/// The function of this path.
+pub(crate) fn function(db: &AnalysisDb, workspace: Workspace, path: &str) -> DefId {
+    let (world, index) = (resolver(db, workspace), tables(db, workspace));
+    let paths = crate::fingerprint::DefPath {
+        world: &world,
+        index: &index,
+    };
+    let mut all = world.crates().flat_map(|map| map.def_ids());
+    all.find(|&id| world.def(id).unwrap().kind == DefKind::Fn && paths.of(id) == path)
+        .unwrap_or_else(|| panic!("no function `{path}`"))
+}
+
+/// `app::a::b`.
+pub(crate) fn module_path(world: &World, id: ModId) -> String {
+    let module = &world.map(id.krate).unwrap().modules[id.module as usize];
+    match (module.parent, &module.name) {
+        (None, _) => world.project.krate(id.krate).name.clone(),
+        (Some(parent), name) => {
+            let outer = ModId { module: parent, ..id };
+            let name = name.as_ref().map_or("{block}", |name| name.as_str());
+            format!("{}::{name}", module_path(world, outer))
+        }
+    }
+}
+
+fn write(root: &Utf8Path, path: &str, content: &[u8]) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+fn opening(line: &str, file: &Utf8Path) -> Option<Opening> {
+    let field = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key));
+    let name = field("crate:")?.to_owned();
+    let deps = field("deps:")
+        .unwrap_or_default()
+        .split(',')
+        .filter(|it| !it.is_empty());
+    let deps = deps.map(|it| it.split_once('=').unwrap_or((it, it)));
+    Some(Opening {
+        name,
+        file: file.to_owned(),
+        deps: deps.map(|(name, of)| (name.replace('-', "_"), of.to_owned())).collect(),
+        edition: match field("edition:") {
+            None | Some("2021") => Edition::E2021,
+            Some("2015") => Edition::E2015,
+            Some("2018") => Edition::E2018,
+            Some("2024") => Edition::E2024,
+            Some(other) => panic!("edition `{other}`"),
+        },
+        kind: match line.split_whitespace().any(|word| word == "proc-macro") {
+            true => CrateKind::ProcMacro,
+            false => CrateKind::Lib,
+        },
+    })
+}
+
+fn project(root: &Utf8Path, mut openings: Vec<Opening>) -> Project {
+    openings.sort_by(|a, b| a.name.cmp(&b.name));
+    let at = |name: &str| openings.iter().position(|it| it.name == name).unwrap() as u32;
+    let crates = openings.iter().enumerate().map(|(number, it)| Krate {
+        package: PackageId(number as u32),
+        kind: it.kind,
+        name: it.name.replace('-', "_"),
+        target: it.name.clone(),
+        root_file: it.file.clone(),
+        edition: it.edition,
+        deps: {
+            let dep = |(name, of): &(String, String)| Dependency {
+                name: name.clone(),
+                krate: CrateId(at(of)),
+            };
+            let mut deps: Vec<Dependency> = it.deps.iter().map(dep).collect();
+            deps.sort();
+            deps
+        },
+    });
+    let packages = openings.iter().map(|it| Package {
+        name: it.name.clone(),
+        version: "0.1.0".to_owned(),
+        ambiguous: false,
+        root: it.file.parent().and_then(Utf8Path::parent).unwrap().to_owned(),
+        source: PackageSource::Path,
+        member: true,
+        features: BTreeSet::new(),
+        build_script: None,
+        links: None,
+        env: Default::default(),
+    });
+    Project {
+        workspace_root: root.to_owned(),
+        target_dir: root.join("target"),
+        platforms: vec!["x86_64-unknown-linux-gnu".to_owned()],
+        platform_cfgs: None,
+        member_features: Default::default(),
+        packages: packages.collect(),
+        crates: crates.collect(),
+        settings: Settings::default(),
+        inputs: Vec::new(),
+    }
+}
