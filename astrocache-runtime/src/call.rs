@@ -23,13 +23,7 @@ const LARGE: u64 = 64 << 10;
 
 /// A plain cached function.
 pub fn call<V: CacheValue, F: FnOnce() -> V>(site: &'static Site, key: KeyBuilder, f: F) -> V {
-    cached(
-        site,
-        key.finish::<F>(),
-        f,
-        |value| value,
-        |value| Some(value),
-    )
+    cached(site, key.finish::<F>(), f, |value| value, |value| Some(value))
 }
 
 /// A cached function that returns `Result`: only `Ok` is stored.
@@ -38,34 +32,17 @@ pub fn call_result<T: CacheValue, E, F: FnOnce() -> Result<T, E>>(
     key: KeyBuilder,
     f: F,
 ) -> Result<T, E> {
-    cached(site, key.finish::<F>(), f, Ok, |result| {
-        result.as_ref().ok()
-    })
+    cached(site, key.finish::<F>(), f, Ok, |result| result.as_ref().ok())
 }
 
 /// A cached function that returns `Option`: only `Some` is stored.
-pub fn call_option<T: CacheValue, F: FnOnce() -> Option<T>>(
-    site: &'static Site,
-    key: KeyBuilder,
-    f: F,
-) -> Option<T> {
+pub fn call_option<T: CacheValue, F: FnOnce() -> Option<T>>(site: &'static Site, key: KeyBuilder, f: F) -> Option<T> {
     cached(site, key.finish::<F>(), f, Some, Option::as_ref)
 }
 
 /// An async cached function.
-pub async fn call_async<V: CacheValue, F: Future<Output = V>>(
-    site: &'static Site,
-    key: KeyBuilder,
-    f: F,
-) -> V {
-    cached_async(
-        site,
-        key.finish::<F>(),
-        f,
-        |value| value,
-        |value| Some(value),
-    )
-    .await
+pub async fn call_async<V: CacheValue, F: Future<Output = V>>(site: &'static Site, key: KeyBuilder, f: F) -> V {
+    cached_async(site, key.finish::<F>(), f, |value| value, |value| Some(value)).await
 }
 
 /// An async cached function that returns `Result`: only `Ok` is stored.
@@ -74,10 +51,7 @@ pub async fn call_async_result<T: CacheValue, E, F: Future<Output = Result<T, E>
     key: KeyBuilder,
     f: F,
 ) -> Result<T, E> {
-    cached_async(site, key.finish::<F>(), f, Ok, |result| {
-        result.as_ref().ok()
-    })
-    .await
+    cached_async(site, key.finish::<F>(), f, Ok, |result| result.as_ref().ok()).await
 }
 
 /// An async cached function that returns `Option`: only `Some` is stored.
@@ -243,9 +217,7 @@ impl Call {
     fn look(&self) -> Option<Arc<Image>> {
         self.hot().or_else(|| match self.find()? {
             Found::Value(image) => self.found(image),
-            Found::File(file) => {
-                self.found(file.read(&self.key, self.modes.mode != Mode::ReadOnly)?)
-            }
+            Found::File(file) => self.found(file.read(&self.key, self.modes.mode != Mode::ReadOnly)?),
         })
     }
 
@@ -298,9 +270,7 @@ impl Call {
 
     fn usable<V: CacheValue>(&self, image: Option<Arc<Image>>) -> Usable<V> {
         match image {
-            Some(image) if self.modes.verify > 0 && chosen(self.modes.verify) => {
-                Usable::Verify(image)
-            }
+            Some(image) if self.modes.verify > 0 && chosen(self.modes.verify) => Usable::Verify(image),
             image => self.usable_now(image),
         }
     }
@@ -363,11 +333,7 @@ impl Call {
         {
             // Without these two, an entry that is stored is one that was not there.
             let replaces = self.modes.mode == Mode::Refresh || self.site.options.ttl_secs.is_some();
-            let put = if replaces {
-                LiveStore::replace
-            } else {
-                LiveStore::put
-            };
+            let put = if replaces { LiveStore::replace } else { LiveStore::put };
             match put(store, &self.key, &record, self.scope()) {
                 Ok(()) => self.trace("stored"),
                 Err(error) => store.complain(&error),
@@ -382,11 +348,7 @@ impl Call {
     /// Counts the function's entries now and then: a sixteenth too many does no harm.
     fn enforce_max(&self, store: &LiveStore) {
         if let Some(max) = self.site.options.max_entries
-            && self
-                .site
-                .state
-                .count_put()
-                .is_multiple_of((max / 16).max(1))
+            && self.site.state.count_put().is_multiple_of((max / 16).max(1))
         {
             store.enforce_max(self.site.path, max);
         }

@@ -180,8 +180,7 @@ pub trait CacheValue: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> CacheValue for T {
     fn __encode(&self) -> Result<Vec<u8>, String> {
-        contained(|| encode_exactly(self))
-            .unwrap_or_else(|| Err("its serde impl panicked".to_owned()))
+        contained(|| encode_exactly(self)).unwrap_or_else(|| Err("its serde impl panicked".to_owned()))
     }
 
     fn __decode(bytes: &[u8]) -> Option<T> {
@@ -189,10 +188,7 @@ impl<T: Serialize + DeserializeOwned> CacheValue for T {
     }
 
     fn __agrees(&self, bytes: &[u8]) -> bool {
-        let agrees = || {
-            ser::to_bytes(self)
-                .is_ok_and(|own| own.bytes == bytes || same::same::<T>(bytes, &own.bytes))
-        };
+        let agrees = || ser::to_bytes(self).is_ok_and(|own| own.bytes == bytes || same::same::<T>(bytes, &own.bytes));
         contained(agrees).unwrap_or(false)
     }
 }
@@ -211,8 +207,7 @@ fn encode_exactly<T: Serialize + DeserializeOwned>(value: &T) -> Result<Vec<u8>,
     ) {
         return Ok(first.bytes);
     }
-    let back: T = de::from_bytes(&first.bytes)
-        .map_err(|error| format!("it does not deserialize: {error}"))?;
+    let back: T = de::from_bytes(&first.bytes).map_err(|error| format!("it does not deserialize: {error}"))?;
     let second = ser::to_bytes(&back).map_err(|error| error.to_string())?;
     if second.bytes != first.bytes {
         return match same::same::<T>(&first.bytes, &second.bytes) {

@@ -89,9 +89,7 @@ impl Flight {
     /// Blocks until the leader is done, for a while.
     pub(crate) fn wait(&self, patience: Duration) {
         let state = lock(&self.state);
-        let waited = self
-            .landed
-            .wait_timeout_while(state, patience, |state| !state.done);
+        let waited = self.landed.wait_timeout_while(state, patience, |state| !state.done);
         drop(waited);
     }
 
@@ -120,11 +118,7 @@ impl Future for Landing {
         if state.done || Instant::now() >= self.deadline {
             return Poll::Ready(());
         }
-        if !state
-            .wakers
-            .iter()
-            .any(|waker| waker.will_wake(context.waker()))
-        {
+        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
             state.wakers.push(context.waker().clone());
         }
         drop(state);
@@ -177,10 +171,7 @@ mod tests {
                 panic!("second")
             };
             let follower = std::thread::spawn(move || flight.wait(PATIENCE));
-            (
-                follower,
-                std::panic::catch_unwind(|| panic!("user")).is_err(),
-            )
+            (follower, std::panic::catch_unwind(|| panic!("user")).is_err())
         });
         let (follower, panicked) = leader.join().unwrap();
         assert!(panicked);

@@ -39,9 +39,7 @@ impl<F> Serialize for Func<F> {
         // The type name keeps apart two functions whose closures happen to be one, and instances of a generic one.
         match &self.fingerprint {
             Some(fingerprint) => (fingerprint, std::any::type_name::<F>()).serialize(serializer),
-            None => Err(S::Error::custom(
-                "this function value has no fingerprint in this build",
-            )),
+            None => Err(S::Error::custom("this function value has no fingerprint in this build")),
         }
     }
 }

@@ -128,9 +128,7 @@ impl KeyBuilder {
         }
         self.stream.0.text(name);
         if let Err(error) = value.__feed(&mut self.stream) {
-            self.state = Err(NoKey::Refused(format!(
-                "argument `{name}` has no key: {error}"
-            )));
+            self.state = Err(NoKey::Refused(format!("argument `{name}` has no key: {error}")));
         }
     }
 
@@ -167,9 +165,7 @@ impl KeyBuilder {
             match identity::executable_hash() {
                 Some(hash) => self.stream.0.raw(hash),
                 None => {
-                    let why = format!(
-                        "`{name}` needs the executable's hash, and the executable cannot be read"
-                    );
+                    let why = format!("`{name}` needs the executable's hash, and the executable cannot be read");
                     return Err(NoKey::Refused(why));
                 }
             }

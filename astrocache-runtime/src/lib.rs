@@ -45,9 +45,7 @@ pub use site::Kind;
 pub mod __private {
     //! What the expansion of `#[cached]` calls. Not for people; it changes with the macro.
 
-    pub use crate::call::{
-        call, call_async, call_async_option, call_async_result, call_option, call_result,
-    };
+    pub use crate::call::{call, call_async, call_async_option, call_async_result, call_option, call_result};
     pub use crate::codec::CacheValue;
     pub use crate::key::{CacheArg, KeyBuilder};
     pub use crate::site::{Kind, NotResult, Options, ResultProbe, Site, SiteState};

@@ -61,9 +61,7 @@ pub(crate) fn get() -> &'static Modes {
     MODES.get_or_init(|| {
         let (modes, complaints) = Modes::parse(|name| std::env::var_os(name));
         if modes.log >= Level::Warn {
-            complaints
-                .iter()
-                .for_each(|text| notice::line(format_args!("{text}")));
+            complaints.iter().for_each(|text| notice::line(format_args!("{text}")));
         }
         modes
     })
@@ -91,11 +89,9 @@ impl Modes {
         read("ASTROCACHE_LOG", "off, warn or trace", &mut |text| {
             assign(&mut modes.log, level(text))
         });
-        read(
-            "ASTROCACHE_VERIFY",
-            "a share of hits from 0 to 1",
-            &mut |text| assign(&mut modes.verify, share(text)),
-        );
+        read("ASTROCACHE_VERIFY", "a share of hits from 0 to 1", &mut |text| {
+            assign(&mut modes.verify, share(text))
+        });
         read(
             "ASTROCACHE_MAX_SIZE",
             "bytes, or a number with K, M, G or T",
@@ -160,11 +156,7 @@ mod tests {
     use super::*;
 
     fn parse(vars: &[(&str, &str)]) -> (Modes, Vec<String>) {
-        Modes::parse(|name| {
-            vars.iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| (*value).into())
-        })
+        Modes::parse(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into()))
     }
 
     #[test]

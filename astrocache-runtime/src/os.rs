@@ -19,16 +19,11 @@ mod sys {
 
     pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
         // Not blocking: a FIFO in place of a file must not hang a call.
-        options
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
     }
 
     pub(crate) fn create_private_dirs(path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
     pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
@@ -133,9 +128,7 @@ pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
 
 /// Which file `path` names now.
 pub(crate) fn id_at(path: &Path) -> Option<FileId> {
-    fs::symlink_metadata(path)
-        .ok()
-        .map(|metadata| id(&metadata))
+    fs::symlink_metadata(path).ok().map(|metadata| id(&metadata))
 }
 
 /// Which file `path` names now, and how long it is.

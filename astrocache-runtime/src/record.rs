@@ -151,12 +151,8 @@ impl Image {
 
     /// Takes bytes that [`read`] has accepted; a removal or a foreign codec is no value.
     pub(crate) fn of_verified(bytes: Vec<u8>) -> Option<Image> {
-        let Extent {
-            header: start,
-            value,
-        } = Extent::of(&bytes)?;
-        let header =
-            read_header(&bytes).filter(|header| !header.removed && header.codec == CODEC_ID)?;
+        let Extent { header: start, value } = Extent::of(&bytes)?;
+        let header = read_header(&bytes).filter(|header| !header.removed && header.codec == CODEC_ID)?;
         let Header {
             created_ms,
             fingerprint,

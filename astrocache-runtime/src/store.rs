@@ -29,9 +29,7 @@ use crate::modes;
 use crate::notice;
 use crate::record::{self, Header, Image};
 #[cfg(feature = "catalogue")]
-pub use admin::{
-    Entry, FunctionStats, PrunePlan, PruneReport, Stats, Store, StoreError, VerifyReport,
-};
+pub use admin::{Entry, FunctionStats, PrunePlan, PruneReport, Stats, Store, StoreError, VerifyReport};
 use files::Files;
 pub(crate) use files::{OpenValue, Scope};
 pub(crate) use journal::{Counts, Event, Journal};
@@ -100,22 +98,12 @@ impl LiveStore {
     }
 
     /// Stores a value. When this returns, the entry survives this process being killed.
-    pub(crate) fn put(
-        self: &Arc<LiveStore>,
-        key: &Key,
-        record: &[u8],
-        scope: Scope<'_>,
-    ) -> io::Result<()> {
+    pub(crate) fn put(self: &Arc<LiveStore>, key: &Key, record: &[u8], scope: Scope<'_>) -> io::Result<()> {
         self.place(key, record, scope).map(|_| ())
     }
 
     /// Stores a value in place of one that may be there already, however large that is: it must not come up again.
-    pub(crate) fn replace(
-        self: &Arc<LiveStore>,
-        key: &Key,
-        record: &[u8],
-        scope: Scope<'_>,
-    ) -> io::Result<()> {
+    pub(crate) fn replace(self: &Arc<LiveStore>, key: &Key, record: &[u8], scope: Scope<'_>) -> io::Result<()> {
         match (self.place(key, record, scope)?, scope) {
             (Place::File, Scope::Function(_)) => Ok(()),
             (Place::Log, _) => {
@@ -129,12 +117,7 @@ impl LiveStore {
         }
     }
 
-    fn place(
-        self: &Arc<LiveStore>,
-        key: &Key,
-        record: &[u8],
-        scope: Scope<'_>,
-    ) -> io::Result<Place> {
+    fn place(self: &Arc<LiveStore>, key: &Key, record: &[u8], scope: Scope<'_>) -> io::Result<Place> {
         if !self.created.load(Ordering::Relaxed) {
             location::create(&self.root)?;
             self.created.store(true, Ordering::Relaxed);
@@ -144,9 +127,7 @@ impl LiveStore {
         }
         self.files.put(key, scope, record)?;
         if let Some(added) = usage::trigger(key, record.len() as u64, self.limit) {
-            self.in_background(move |store| {
-                usage::settle(&store.root, &store.files, added, store.limit)
-            });
+            self.in_background(move |store| usage::settle(&store.root, &store.files, added, store.limit));
         }
         Ok(Place::File)
     }
@@ -155,8 +136,7 @@ impl LiveStore {
     fn put_small(self: &Arc<LiveStore>, record: &[u8]) -> bool {
         let put = match self.small.put(record) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                crate::os::create_private_dirs(self.small.dir())
-                    .and_then(|()| self.small.put(record))
+                crate::os::create_private_dirs(self.small.dir()).and_then(|()| self.small.put(record))
             }
             done => done,
         };
@@ -179,12 +159,9 @@ impl LiveStore {
     /// Drops the small values that are cheapest to recompute per byte.
     fn shrink_small(&self, mut goal: u64) -> io::Result<()> {
         let now = now_ms();
-        let worth = |header: &Header<'_>, len| {
-            usage::worth(header.cost_ns, len, now.saturating_sub(header.created_ms))
-        };
+        let worth = |header: &Header<'_>, len| usage::worth(header.cost_ns, len, now.saturating_sub(header.created_ms));
         let mut all = Vec::new();
-        self.small
-            .for_each(|header, len| all.push((worth(header, len), len)));
+        self.small.for_each(|header, len| all.push((worth(header, len), len)));
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         let keep_from = all.iter().find(|(_, len)| {
             let reached = goal == 0;
@@ -198,11 +175,7 @@ impl LiveStore {
     }
 
     /// Removes an entry from wherever it is.
-    pub(crate) fn remove(
-        self: &Arc<LiveStore>,
-        header: &Header<'_>,
-        scope: Scope<'_>,
-    ) -> io::Result<()> {
+    pub(crate) fn remove(self: &Arc<LiveStore>, header: &Header<'_>, scope: Scope<'_>) -> io::Result<()> {
         self.files.remove(&header.key, scope)?;
         match scope {
             Scope::Shared => self.remove_small(header),
@@ -243,8 +216,7 @@ impl LiveStore {
 
     /// Says once per process that this store can't be written.
     pub(crate) fn complain(&self, error: &io::Error) {
-        if modes::get().log >= modes::Level::Warn && !self.complained.swap(true, Ordering::Relaxed)
-        {
+        if modes::get().log >= modes::Level::Warn && !self.complained.swap(true, Ordering::Relaxed) {
             notice::line(format_args!(
                 "cannot write to the store `{}`: {error}; values of this run may not be kept (ASTROCACHE_DIR names another place)",
                 self.root.display()
@@ -253,10 +225,7 @@ impl LiveStore {
     }
 
     /// Runs upkeep on a thread of its own, one at a time. Its failures only mean that it is done later.
-    fn in_background(
-        self: &Arc<LiveStore>,
-        work: impl FnOnce(&LiveStore) -> io::Result<()> + Send + 'static,
-    ) {
+    fn in_background(self: &Arc<LiveStore>, work: impl FnOnce(&LiveStore) -> io::Result<()> + Send + 'static) {
         if self.maintaining.swap(true, Ordering::Acquire) {
             return;
         }

@@ -20,9 +20,7 @@ enum Message {
 static HELPER: Mutex<Option<(u32, Sender<Message>)>> = Mutex::new(None);
 
 /// Runs `work` on the helper thread. `None` if it panicked.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let slot = Arc::new(Slot {
         state: Mutex::new(SlotState {
             result: None,
@@ -60,9 +58,7 @@ fn send(message: Message) -> Result<(), Message> {
     {
         return Err(message);
     }
-    let sent = inbox
-        .send(message)
-        .map_err(|mpsc::SendError(message)| message);
+    let sent = inbox.send(message).map_err(|mpsc::SendError(message)| message);
     *helper = Some((pid, inbox));
     sent
 }
@@ -70,10 +66,7 @@ fn send(message: Message) -> Result<(), Message> {
 fn serve(messages: &mpsc::Receiver<Message>) {
     let mut timers: BTreeMap<Instant, Vec<Waker>> = BTreeMap::new();
     loop {
-        while let Some(first) = timers
-            .first_entry()
-            .filter(|first| *first.key() <= Instant::now())
-        {
+        while let Some(first) = timers.first_entry().filter(|first| *first.key() <= Instant::now()) {
             first.remove().into_iter().for_each(Waker::wake);
         }
         let idle = Duration::from_secs(3600);
@@ -160,10 +153,7 @@ pub(crate) mod tests {
     #[test]
     fn work_runs_elsewhere_and_its_panic_is_only_a_missing_result() {
         let here = thread::current().id();
-        assert_eq!(
-            block_on(blocking(move || thread::current().id() != here)),
-            Some(true)
-        );
+        assert_eq!(block_on(blocking(move || thread::current().id() != here)), Some(true));
         assert_eq!(block_on(blocking(|| -> u8 { panic!("work") })), None);
         assert_eq!(block_on(blocking(|| 7)), Some(7));
     }

@@ -72,9 +72,7 @@ fn first(text: &str) -> Option<char> {
 
 fn impure() -> u32 {
     static SITE: Site = site("app::impure", Kind::Fine, PLAIN);
-    rt::call(&SITE, KeyBuilder::new(&SITE), || {
-        computed(std::process::id())
-    })
+    rt::call(&SITE, KeyBuilder::new(&SITE), || computed(std::process::id()))
 }
 
 fn short_lived() -> u32 {
@@ -120,12 +118,7 @@ fn lines_of(path: &Path) -> usize {
     let mut key = KeyBuilder::new(&SITE);
     key.file("path", path);
     rt::call(&SITE, key, || {
-        computed(
-            std::fs::read_to_string(path)
-                .unwrap_or_default()
-                .lines()
-                .count(),
-        )
+        computed(std::fs::read_to_string(path).unwrap_or_default().lines().count())
     })
 }
 
@@ -138,9 +131,7 @@ enum Ambiguous {
 
 fn ambiguous() -> Ambiguous {
     static SITE: Site = site("app::ambiguous", Kind::Fine, PLAIN);
-    rt::call(&SITE, KeyBuilder::new(&SITE), || {
-        computed(Ambiguous::Large(5))
-    })
+    rt::call(&SITE, KeyBuilder::new(&SITE), || computed(Ambiguous::Large(5)))
 }
 
 fn generic<T: Serialize + serde::de::DeserializeOwned + Default>() -> T {
@@ -203,21 +194,14 @@ fn play(role: &str) {
         "unknown" => report((unknown(), unknown())),
         "file" => report(lines_of(Path::new(&std::env::var("ASTRO_FILE").unwrap()))),
         "ambiguous" => report((ambiguous(), ambiguous())),
-        "generic" => report((
-            generic::<u8>(),
-            generic::<u16>(),
-            generic::<u8>(),
-            generic::<String>(),
-        )),
+        "generic" => report((generic::<u8>(), generic::<u16>(), generic::<u8>(), generic::<String>())),
         "async" => report(block_on(delayed(3)).len()),
         "uncached" => report(astrocache::uncached(|| square(12) + square(12))),
         "no name" => report(named(odd_path().as_ref())),
         "panic" => report(
             std::panic::catch_unwind(|| {
                 static SITE: Site = site("app::panics", Kind::Fine, PLAIN);
-                rt::call::<u8, _>(&SITE, KeyBuilder::new(&SITE), || {
-                    panic!("{}", computed("user"))
-                })
+                rt::call::<u8, _>(&SITE, KeyBuilder::new(&SITE), || panic!("{}", computed("user")))
             })
             .is_err(),
         ),
@@ -237,10 +221,7 @@ fn play(role: &str) {
                     slow()
                 };
                 let threads: Vec<_> = (0..8).map(|_| scope.spawn(run)).collect();
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join().unwrap())
-                    .sum()
+                threads.into_iter().map(|thread| thread.join().unwrap()).sum()
             });
             report(sum);
         }
@@ -305,12 +286,7 @@ fn child_process() {
 fn run(dir: &Path, role: &str, vars: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            "--exact",
-            "child_process",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", "child_process", "--nocapture", "--test-threads=1"])
         .stdin(Stdio::null());
     for name in [
         "ASTROCACHE",
@@ -354,14 +330,8 @@ fn temp() -> tempfile::TempDir {
 #[test]
 fn a_value_is_computed_once_and_found_by_later_processes() {
     let dir = temp();
-    assert_eq!(
-        said(dir.path(), "square twice", &[]),
-        "(144, 144, 169) computed 2"
-    );
-    assert_eq!(
-        said(dir.path(), "square twice", &[]),
-        "(144, 144, 169) computed 0"
-    );
+    assert_eq!(said(dir.path(), "square twice", &[]), "(144, 144, 169) computed 2");
+    assert_eq!(said(dir.path(), "square twice", &[]), "(144, 144, 169) computed 0");
     assert_eq!(said(dir.path(), "blob", &[]), "300000 computed 1");
     assert_eq!(said(dir.path(), "blob", &[]), "300000 computed 0");
 }
@@ -377,14 +347,8 @@ fn only_ok_and_some_are_stored() {
         said(dir.path(), "result", &[]),
         r#"(Ok(7), Err("bad x"), Err("bad x")) computed 2"#
     );
-    assert_eq!(
-        said(dir.path(), "option", &[]),
-        "(Some('a'), None, None) computed 3"
-    );
-    assert_eq!(
-        said(dir.path(), "option", &[]),
-        "(Some('a'), None, None) computed 2"
-    );
+    assert_eq!(said(dir.path(), "option", &[]), "(Some('a'), None, None) computed 3");
+    assert_eq!(said(dir.path(), "option", &[]), "(Some('a'), None, None) computed 2");
 }
 
 #[test]
@@ -414,14 +378,8 @@ fn async_values_are_found_by_later_processes() {
 #[test]
 fn a_generic_function_has_one_entry_per_instance() {
     let dir = temp();
-    assert_eq!(
-        said(dir.path(), "generic", &[]),
-        r#"(0, 0, 0, "") computed 3"#
-    );
-    assert_eq!(
-        said(dir.path(), "generic", &[]),
-        r#"(0, 0, 0, "") computed 0"#
-    );
+    assert_eq!(said(dir.path(), "generic", &[]), r#"(0, 0, 0, "") computed 3"#);
+    assert_eq!(said(dir.path(), "generic", &[]), r#"(0, 0, 0, "") computed 0"#);
 }
 
 #[test]
@@ -437,10 +395,7 @@ fn the_modes_do_what_they_say() {
     assert_eq!(said(dir.path(), "impure", &[]), "true computed 1");
     assert_eq!(said(dir.path(), "impure", &[]), "false computed 0");
     assert_eq!(said(dir.path(), "impure", &read_only), "false computed 0");
-    assert_eq!(
-        said(dir.path(), "impure", &[("ASTROCACHE", "off")]),
-        "true computed 1"
-    );
+    assert_eq!(said(dir.path(), "impure", &[("ASTROCACHE", "off")]), "true computed 1");
     assert_eq!(said(dir.path(), "impure", &[]), "false computed 0");
     assert_eq!(
         said(dir.path(), "impure", &[("ASTROCACHE", "refresh")]),
@@ -464,10 +419,7 @@ fn a_verified_hit_that_differs_is_reported_and_refused() {
         stderr(&output).contains("`app::impure`: a stored value differs from a new computation"),
         "{output:?}"
     );
-    assert!(
-        stderr(&output)
-            .contains("stored with fingerprint 01010101010101010101010101010101, now 0101")
-    );
+    assert!(stderr(&output).contains("stored with fingerprint 01010101010101010101010101010101, now 0101"));
     assert_eq!(
         said(dir.path(), "impure", &[]),
         "true computed 1",
@@ -517,14 +469,8 @@ fn what_cannot_be_cached_runs_and_is_said_once() {
         "astrocache: `app::ambiguous` is not cached: its value cannot be stored exactly: \
          it comes back different from serde's round trip"
     );
-    assert_eq!(
-        said(dir.path(), "ambiguous", &[]),
-        "(Large(5), Large(5)) computed 2"
-    );
-    assert_eq!(
-        stderr(&run(dir.path(), "unknown", &[("ASTROCACHE_LOG", "off")])),
-        ""
-    );
+    assert_eq!(said(dir.path(), "ambiguous", &[]), "(Large(5), Large(5)) computed 2");
+    assert_eq!(stderr(&run(dir.path(), "unknown", &[("ASTROCACHE_LOG", "off")])), "");
 }
 
 #[cfg(unix)]
@@ -564,10 +510,7 @@ fn trace_shows_one_line_a_call() {
     let trace = [("ASTROCACHE_LOG", "trace")];
     let tail = "app::square fingerprint=01010101010101010101010101010101 kind=fine";
     let line = |what: &str| format!("astrocache: {what} {tail}");
-    assert_eq!(
-        lines(run(dir.path(), "square", &trace)),
-        [line("miss"), line("stored")]
-    );
+    assert_eq!(lines(run(dir.path(), "square", &trace)), [line("miss"), line("stored")]);
     let output = run(dir.path(), "square", &trace);
     assert!(stderr(&output).contains(" us="));
     assert_eq!(lines(output), [line("hit")]);
@@ -585,19 +528,12 @@ fn garbage_in_the_environment_is_said_once_and_ignored() {
         stderr(&output),
         "astrocache: ASTROCACHE=perhaps is not understood, using the default; write on, off, refresh or read-only"
     );
-    assert_eq!(
-        said(dir.path(), "square twice", &[]),
-        "(144, 144, 169) computed 0"
-    );
+    assert_eq!(said(dir.path(), "square twice", &[]), "(144, 144, 169) computed 0");
 }
 
 #[test]
 fn without_a_place_to_store_the_program_runs() {
-    let output = run(
-        Path::new(""),
-        "square",
-        &[("HOME", ""), ("XDG_CACHE_HOME", "")],
-    );
+    let output = run(Path::new(""), "square", &[("HOME", ""), ("XDG_CACHE_HOME", "")]);
     assert_eq!(
         stderr(&output),
         "astrocache: no cache directory: neither ASTROCACHE_DIR nor HOME is set; values are not kept"

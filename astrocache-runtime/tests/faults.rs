@@ -186,12 +186,7 @@ fn child_process() {
 fn child(dir: &Path, role: &str, vars: &[(&str, &str)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            "--exact",
-            "child_process",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", "child_process", "--nocapture", "--test-threads=1"])
         .stdin(Stdio::null());
     for name in [
         "ASTROCACHE",
@@ -279,10 +274,7 @@ fn killed_processes_lose_nothing_that_was_acknowledged() {
     let total: usize = (0..8).map(|p| acked(p).len() / 8).sum();
     let (lost, _) = run(dir.path(), "settle", &[("ASTROCACHE", "read-only")]);
     println!("{kills} kills, {total} acknowledged, {lost} lost");
-    assert!(
-        kills > 5 && total > 500,
-        "{kills} kills, {total} acknowledged"
-    );
+    assert!(kills > 5 && total > 500, "{kills} kills, {total} acknowledged");
     assert_eq!(lost, "0", "of {total}");
 }
 
@@ -378,9 +370,7 @@ fn a_full_disk_is_survived() {
     assert_eq!(said, "200");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(
-        stderr
-            .matches("astrocache: cannot write to the store")
-            .count(),
+        stderr.matches("astrocache: cannot write to the store").count(),
         1,
         "{stderr}"
     );
@@ -399,10 +389,7 @@ fn a_directory_removed_while_in_use_begins_anew() {
     let store = dir.path().join("store");
     run(&store, "removed", &[]);
     let (computed, _) = run(&store, "fill", &[("ASTRO_N", "120")]);
-    assert_eq!(
-        computed, "60",
-        "the values stored after the removal are found"
-    );
+    assert_eq!(computed, "60", "the values stored after the removal are found");
 }
 
 #[test]

@@ -17,10 +17,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
     let example = root.join("tests/example");
     step("tidy", || tidy::run(Vec::new()))?;
     step("format", || {
-        succeed(
-            with(&root, &["fmt", "--all", "--check"]),
-            "`cargo fmt --all --check`",
-        )
+        succeed(with(&root, &["fmt", "--all", "--check"]), "`cargo fmt --all --check`")
     })?;
     step("format of the example", || {
         succeed(

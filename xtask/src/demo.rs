@@ -17,9 +17,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
     if let Some(argument) = arguments.first() {
         bail!("`cargo xtask demo` takes no arguments, not even `{argument}`");
     }
-    println!(
-        "cargo-astrocache: results that outlive the process, and notice when the code changes\n"
-    );
+    println!("cargo-astrocache: results that outlive the process, and notice when the code changes\n");
     let mut tour = Tour::prepare()?;
     tour.first_run()?;
     tour.second_run()?;
@@ -62,13 +60,8 @@ impl Tour {
     fn prepare() -> anyhow::Result<Tour> {
         println!("building cargo-astrocache (once; the first time takes a minute or two)");
         let (tool, target) = build_tool(&root())?;
-        let scratch = tempfile::Builder::new()
-            .prefix("astrocache-demo-")
-            .tempdir()?;
-        copy(
-            &root().join("tests/example"),
-            &scratch.path().join("example"),
-        )?;
+        let scratch = tempfile::Builder::new().prefix("astrocache-demo-").tempdir()?;
+        copy(&root().join("tests/example"), &scratch.path().join("example"))?;
         let manifest = scratch.path().join("example/Cargo.toml");
         let runtime = root().join("astrocache-runtime");
         let runtime = runtime
@@ -145,9 +138,7 @@ impl Tour {
             "{RENDER} should have been computed again: {render:?}"
         );
         self.expect_hits(&calls, &[REPORT])?;
-        println!(
-            "   (search_index got new pages as its argument, so it computed too; its code did not change.)"
-        );
+        println!("   (search_index got new pages as its argument, so it computed too; its code did not change.)");
         let page = fs::read_to_string(self.scratch.path().join("site/design.html"))?;
         ensure!(
             page.contains("id=\"the_house\"") || page.contains("_house\""),
@@ -157,15 +148,10 @@ impl Tour {
     }
 
     fn check_and_explain(&mut self) -> anyhow::Result<()> {
-        self.heading(
-            "Ask what changed: `check` compares the source with the committed Astrocache.lock.",
-        );
+        self.heading("Ask what changed: `check` compares the source with the committed Astrocache.lock.");
         let told = self.astrocache(&["check"], 1)?;
         ensure!(told.contains(RENDER), "`check` does not name {RENDER}");
-        ensure!(
-            !told.contains(REPORT),
-            "`check` names {REPORT}, which did not change"
-        );
+        ensure!(!told.contains(REPORT), "`check` names {REPORT}, which did not change");
 
         self.heading("And why: `explain` lists all code that `render` can run, with the way to it. An excerpt:");
         let explained = self.output(&["explain", RENDER], 0)?.0;
@@ -174,12 +160,7 @@ impl Tour {
             .iter()
             .position(|line| line.contains("SEPARATOR"))
             .context("`explain` does not show SEPARATOR")?;
-        let excerpt = [
-            &lines[..2.min(at)],
-            &["..."],
-            &lines[at..lines.len().min(at + 2)],
-        ]
-        .concat();
+        let excerpt = [&lines[..2.min(at)], &["..."], &lines[at..lines.len().min(at + 2)]].concat();
         excerpt.iter().for_each(|line| println!("   | {line}"));
         Ok(())
     }
@@ -264,14 +245,8 @@ impl Tour {
         command
             .current_dir(self.scratch.path().join("example"))
             .stdin(Stdio::null());
-        command
-            .args(["astrocache", "--color", "never"])
-            .args(arguments);
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.output().context("cannot start cargo-astrocache")?;
+        command.args(["astrocache", "--color", "never"]).args(arguments);
+        let Output { status, stdout, stderr } = command.output().context("cannot start cargo-astrocache")?;
         let (stdout, stderr) = (
             String::from_utf8_lossy(&stdout).into_owned(),
             String::from_utf8_lossy(&stderr).into_owned(),
@@ -286,9 +261,7 @@ impl Tour {
 
     /// The environment in which nothing of the user's own stores and settings takes part.
     fn in_example(&self, mut command: Command) -> Command {
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ASTROCACHE"))
-        {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ASTROCACHE")) {
             command.env_remove(name);
         }
         command
@@ -300,11 +273,8 @@ impl Tour {
 
     /// How many stored results `prune` would delete.
     fn prunable(&self) -> anyhow::Result<u64> {
-        let report = self
-            .output(&["prune", "-n", "--message-format", "json"], 0)?
-            .0;
-        let report: serde_json::Value =
-            serde_json::from_str(&report).context("`prune` printed no JSON")?;
+        let report = self.output(&["prune", "-n", "--message-format", "json"], 0)?.0;
+        let report: serde_json::Value = serde_json::from_str(&report).context("`prune` printed no JSON")?;
         report["removed"]
             .as_u64()
             .context("`prune` did not say how many it would remove")
@@ -346,10 +316,7 @@ fn build_tool(root: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
         "cargo-astrocache",
         "--message-format=json-render-diagnostics",
     ]);
-    let output = build
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
+    let output = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "cargo-astrocache does not build");
     let messages = String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")?;
     let executable = messages
@@ -368,10 +335,7 @@ fn build_tool(root: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
 /// `astrocache: hit site::page::render fingerprint=.. kind=fine key=.. us=12`
 fn read_trace(trace: &str) -> anyhow::Result<BTreeMap<String, Calls>> {
     let mut calls: BTreeMap<String, Calls> = BTreeMap::new();
-    for line in trace
-        .lines()
-        .filter_map(|line| line.strip_prefix("astrocache: "))
-    {
+    for line in trace.lines().filter_map(|line| line.strip_prefix("astrocache: ")) {
         let mut words = line.split(' ');
         let (Some(event), Some(name)) = (words.next(), words.next()) else {
             continue;
@@ -386,10 +350,7 @@ fn read_trace(trace: &str) -> anyhow::Result<BTreeMap<String, Calls>> {
             "stored" => entry.stored += 1,
             _ => entry.uncached += 1,
         }
-        ensure!(
-            line.contains(" kind=fine "),
-            "not a fine fingerprint: {line}"
-        );
+        ensure!(line.contains(" kind=fine "), "not a fine fingerprint: {line}");
         // A miss is timed by its `stored` line, which has the whole call.
         let microseconds = words
             .find_map(|word| word.strip_prefix("us="))
@@ -408,15 +369,13 @@ fn calls_of(calls: &BTreeMap<String, Calls>, name: &str) -> anyhow::Result<Calls
 }
 
 fn edit(file: &Path, from: &str, to: &str) -> anyhow::Result<()> {
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     ensure!(
         text.matches(from).count() == 1,
         "`{from}` should be in {} once",
         file.display()
     );
-    fs::write(file, text.replacen(from, to, 1))
-        .with_context(|| format!("cannot write {}", file.display()))
+    fs::write(file, text.replacen(from, to, 1)).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -427,8 +386,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
             true if name == "target" => {}
             true => copy(&path, &to.join(name))?,
             false => {
-                fs::copy(&path, to.join(name))
-                    .with_context(|| format!("cannot copy {}", path.display()))?;
+                fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
             }
         }
     }

@@ -19,8 +19,7 @@ use pages::{Case, Edit, Tree, Verdict, judge, load};
 #[path = "../../tests/src/matrix/mod.rs"]
 mod pages;
 
-const USAGE: &str =
-    "cargo xtask matrix [--verify-with-rustc | --command TEMPLATE] [--case WORDS] [--threads N]";
+const USAGE: &str = "cargo xtask matrix [--verify-with-rustc | --command TEMPLATE] [--case WORDS] [--threads N]";
 const OBSERVER: &str = "examples/astrocache_observer.rs";
 
 /// Entry point of the subcommand.
@@ -49,11 +48,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/matrix");
     let cases = load(&dir).map_err(|flaws| {
         let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!(
-            "the pages of {} have mistakes:\n{}",
-            dir.display(),
-            flaws.join("\n")
-        )
+        anyhow::anyhow!("the pages of {} have mistakes:\n{}", dir.display(), flaws.join("\n"))
     })?;
     let cases: Vec<Case> = cases
         .into_iter()
@@ -68,17 +63,12 @@ pub fn run(args: Vec<String>) -> Result<()> {
 
 fn judge_with(template: &str, cases: &[Case], threads: usize) -> Result<()> {
     let work = tempfile::tempdir().context("cannot make a working directory")?;
-    let tally = judge(cases, work.path(), threads, |dir, root| {
-        printed(template, dir, root)
-    });
+    let tally = judge(cases, work.path(), threads, |dir, root| printed(template, dir, root));
     for failure in &tally.failures {
         println!("{failure}");
     }
     println!("{tally}");
-    ensure!(
-        tally.forbidden().is_empty(),
-        "the matrix has verdicts that do not hold"
-    );
+    ensure!(tally.forbidden().is_empty(), "the matrix has verdicts that do not hold");
     Ok(())
 }
 
@@ -116,10 +106,7 @@ fn judge_with_the_test() -> Result<()> {
         .stdin(Stdio::null())
         .status()
         .context("cannot start cargo")?;
-    ensure!(
-        status.success(),
-        "the matrix has verdicts that do not hold (see above)"
-    );
+    ensure!(status.success(), "the matrix has verdicts that do not hold (see above)");
     Ok(())
 }
 
@@ -147,11 +134,7 @@ fn verify_all(cases: &[Case], threads: usize) -> Result<()> {
     let mut flaws = flaws.into_inner().expect("nothing panics under the lock");
     flaws.sort();
     let verdicts: usize = cases.iter().map(|case| case.edits.len()).sum();
-    println!(
-        "{} cases, {verdicts} verdicts, {} not true",
-        cases.len(),
-        flaws.len()
-    );
+    println!("{} cases, {verdicts} verdicts, {} not true", cases.len(), flaws.len());
     for (_, flaw) in &flaws {
         println!("{flaw}");
     }
@@ -187,12 +170,8 @@ fn verify_case(case: &Case, dir: &Path, target: &Path) -> Vec<String> {
 fn contradiction(edit: &Edit, seen: bool) -> Option<&'static str> {
     let unseen = edit.title.ends_with("(unseen)");
     match (edit.verdict, seen) {
-        (Verdict::Changes, false) if !unseen => {
-            Some("the root returns the same; is it \"(unseen)\"?")
-        }
-        (Verdict::Changes, true) if unseen => {
-            Some("the root does return something else; it is not \"(unseen)\"")
-        }
+        (Verdict::Changes, false) if !unseen => Some("the root returns the same; is it \"(unseen)\"?"),
+        (Verdict::Changes, true) if unseen => Some("the root does return something else; it is not \"(unseen)\""),
         (Verdict::Stays | Verdict::Costs, true) => Some("the root returns something else"),
         _ => None,
     }
@@ -214,8 +193,7 @@ fn observe(mut tree: Tree, dir: &Path, target: &Path) -> Result<String> {
     } else {
         "root"
     };
-    let main =
-        format!("fn main() {{ for x in 0..8 {{ println!(\"{{}}\", case::{observed}(x)); }} }}\n");
+    let main = format!("fn main() {{ for x in 0..8 {{ println!(\"{{}}\", case::{observed}(x)); }} }}\n");
     tree.files.insert(format!("{package}{OBSERVER}"), main);
     tree.write_to(dir)?;
     let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
@@ -238,10 +216,7 @@ fn observe(mut tree: Tree, dir: &Path, target: &Path) -> Result<String> {
         .output()
         .context("cannot start cargo")?;
     if !output.status.success() {
-        bail!(
-            "does not build or run:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("does not build or run:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -47,8 +47,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
     for file in files(&root)? {
         let name = file.to_string_lossy().replace('\\', "/");
         if name.ends_with(".rs") && !FIXTURES.iter().any(|dir| name.starts_with(dir)) {
-            let text = fs::read_to_string(root.join(&file))
-                .with_context(|| format!("cannot read {name}"))?;
+            let text = fs::read_to_string(root.join(&file)).with_context(|| format!("cannot read {name}"))?;
             breaches.extend(source_breaches(&name, &text));
             sources += 1;
         }
@@ -77,9 +76,7 @@ fn source_breaches(name: &str, text: &str) -> Vec<String> {
     }
     for (line, number) in text.lines().zip(1..) {
         for mark in UNDONE.iter().filter(|mark| line.contains(**mark)) {
-            breaches.push(format!(
-                "{name}:{number}: `{mark}`: finish it, or file an issue"
-            ));
+            breaches.push(format!("{name}:{number}: `{mark}`: finish it, or file an issue"));
         }
         if line.trim_start().starts_with("//") && !line.is_ascii() {
             breaches.push(format!("{name}:{number}: comments are plain ASCII"));
@@ -91,9 +88,7 @@ fn source_breaches(name: &str, text: &str) -> Vec<String> {
 
 fn layer_breaches(name: &str, text: &str) -> Vec<String> {
     let layer = |name: &str| LAYERS.iter().position(|layer| *layer == name);
-    let folder = name
-        .strip_prefix(ANALYZER)
-        .and_then(|rest| rest.split('/').next());
+    let folder = name.strip_prefix(ANALYZER).and_then(|rest| rest.split('/').next());
     let Some(own) = folder.and_then(layer) else {
         return Vec::new();
     };
@@ -143,12 +138,9 @@ fn readme_breaches(root: &Path, readme: &str) -> Vec<String> {
             .filter_map(|code| code.split_once(".rs::"))
         {
             let file = format!("{file}.rs");
-            let exists = fs::read_to_string(root.join(&file))
-                .is_ok_and(|text| text.contains(&format!("fn {test}(")));
+            let exists = fs::read_to_string(root.join(&file)).is_ok_and(|text| text.contains(&format!("fn {test}(")));
             if !exists {
-                breaches.push(format!(
-                    "README.md:{number}: there is no test `{test}` in {file}"
-                ));
+                breaches.push(format!("README.md:{number}: there is no test `{test}` in {file}"));
             }
         }
     }
@@ -162,13 +154,7 @@ mod tests {
     #[test]
     fn a_layer_may_use_itself_and_those_before_it() {
         let syntax = "cargo-astrocache/src/syntax/a.rs";
-        assert!(
-            layer_breaches(
-                syntax,
-                "use crate::source::read;\nuse crate::syntax::facts;"
-            )
-            .is_empty()
-        );
+        assert!(layer_breaches(syntax, "use crate::source::read;\nuse crate::syntax::facts;").is_empty());
         assert_eq!(layer_breaches(syntax, "use crate::db::Database;").len(), 1);
         assert_eq!(
             layer_breaches(syntax, "use crate::{project::Edition, resolve, cli::main};").len(),
@@ -187,10 +173,7 @@ mod tests {
         assert_eq!(source_breaches("a.rs", "use std::fs;\n").len(), 1);
         let undone = format!("//! A file.\nfn f() {{ {}) }}\n", UNDONE[0]);
         assert_eq!(source_breaches("a.rs", &undone).len(), 1);
-        assert_eq!(
-            source_breaches("a.rs", "//! A file.\n// caf\u{e9}\n").len(),
-            1
-        );
+        assert_eq!(source_breaches("a.rs", "//! A file.\n// caf\u{e9}\n").len(), 1);
         assert!(source_breaches("a.rs", "//! A file.\nfn f() {}\n").is_empty());
     }
 
@@ -199,10 +182,7 @@ mod tests {
         let root = root();
         let good = "`xtask/src/tidy.rs::the_readme_may_name_only_tests_that_exist`";
         assert!(readme_breaches(&root, good).is_empty());
-        assert_eq!(
-            readme_breaches(&root, "x `xtask/src/tidy.rs::no_such_test` y").len(),
-            1
-        );
+        assert_eq!(readme_breaches(&root, "x `xtask/src/tidy.rs::no_such_test` y").len(), 1);
         assert_eq!(
             readme_breaches(&root, "`xtask/src/gone.rs::a`, `xtask/src/tidy.rs::b`").len(),
             2

@@ -26,16 +26,12 @@ pub fn cargo(dir: &Path) -> Command {
 }
 
 fn is_about_xtask(name: &str) -> bool {
-    name.starts_with("CARGO_PKG_")
-        || name.starts_with("CARGO_MANIFEST_")
-        || name == "CARGO_PRIMARY_PACKAGE"
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_PRIMARY_PACKAGE"
 }
 
 /// Runs a command whose output the user sees.
 pub fn succeed(mut command: Command, what: &str) -> anyhow::Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start: {what}"))?;
+    let status = command.status().with_context(|| format!("cannot start: {what}"))?;
     if !status.success() {
         bail!("{what} failed ({status})");
     }
@@ -45,13 +41,7 @@ pub fn succeed(mut command: Command, what: &str) -> anyhow::Result<()> {
 /// The files of this workspace that git knows or would add, relative to `root`, sorted.
 pub fn files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let output = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .stdin(Stdio::null())
         .output()

@@ -45,10 +45,7 @@ impl Parse for Args {
         while !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
             if seen.contains(&name) {
-                return Err(Error::new(
-                    name.span(),
-                    format!("`{name}` is given twice; keep one"),
-                ));
+                return Err(Error::new(name.span(), format!("`{name}` is given twice; keep one")));
             }
             args.option_named(&name, input)?;
             seen.push(name);
@@ -81,27 +78,17 @@ impl Args {
     }
 
     fn conflicts(&self, seen: &[Ident]) -> Result<()> {
-        let conflict = |a: &str, b: &str, why: &str| match (
-            seen.iter().find(|n| *n == a),
-            seen.iter().find(|n| *n == b),
-        ) {
-            (Some(_), Some(second)) => Err(Error::new(
-                second.span(),
-                format!("`{a}` and `{b}` do not go together: {why}"),
-            )),
-            _ => Ok(()),
-        };
-        conflict(
-            "key",
-            "skip",
-            "`key` already says what the key is; remove `skip`",
-        )?;
+        let conflict =
+            |a: &str, b: &str, why: &str| match (seen.iter().find(|n| *n == a), seen.iter().find(|n| *n == b)) {
+                (Some(_), Some(second)) => Err(Error::new(
+                    second.span(),
+                    format!("`{a}` and `{b}` do not go together: {why}"),
+                )),
+                _ => Ok(()),
+            };
+        conflict("key", "skip", "`key` already says what the key is; remove `skip`")?;
         if self.result == Some(true) && self.option == Some(true) {
-            conflict(
-                "result",
-                "option",
-                "the return type is one or the other; remove one",
-            )?;
+            conflict("result", "option", "the return type is one or the other; remove one")?;
         }
         match self.skip.iter().find(|skipped| self.file.contains(skipped)) {
             Some(name) => Err(Error::new(
@@ -134,12 +121,7 @@ fn close(known: &str, name: &str) -> bool {
     };
     let (a, b) = (plain(known), plain(name));
     let same_front = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    let same_back = a
-        .bytes()
-        .rev()
-        .zip(b.bytes().rev())
-        .take_while(|(x, y)| x == y)
-        .count();
+    let same_back = a.bytes().rev().zip(b.bytes().rev()).take_while(|(x, y)| x == y).count();
     a == b || (same_front + same_back + 1 >= a.len().max(b.len()) && a.len() > 3)
 }
 
@@ -149,11 +131,7 @@ fn value(input: ParseStream<'_>) -> Result<Expr> {
 }
 
 /// `name(a, b)`
-fn list<T>(
-    name: &Ident,
-    input: ParseStream<'_>,
-    each: fn(ParseStream<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
+fn list<T>(name: &Ident, input: ParseStream<'_>, each: fn(ParseStream<'_>) -> Result<T>) -> Result<Vec<T>> {
     if !input.peek(syn::token::Paren) {
         return Err(Error::new(
             name.span(),
@@ -187,9 +165,7 @@ fn paths(name: &Ident, input: ParseStream<'_>) -> Result<Vec<String>> {
 fn number(input: ParseStream<'_>) -> Result<u64> {
     input.parse::<Token![=]>()?;
     let span = input.span();
-    let literal = input
-        .parse::<LitInt>()
-        .and_then(|literal| literal.base10_parse());
+    let literal = input.parse::<LitInt>().and_then(|literal| literal.base10_parse());
     literal.map_err(|_| Error::new(span, "write a whole number from 0 to 18446744073709551615"))
 }
 
@@ -216,14 +192,10 @@ fn duration(input: ParseStream<'_>) -> Result<u64> {
     input.parse::<Token![=]>()?;
     let remedy = "write a number and a unit in quotes: \"30s\", \"15m\", \"12h\" or \"7d\"";
     if input.peek(LitInt) {
-        return Err(Error::new(
-            input.span(),
-            format!("`ttl` needs a unit; {remedy}"),
-        ));
+        return Err(Error::new(input.span(), format!("`ttl` needs a unit; {remedy}")));
     }
     let literal: LitStr = input.parse()?;
-    seconds(&literal.value())
-        .ok_or_else(|| Error::new(literal.span(), format!("not a time; {remedy}")))
+    seconds(&literal.value()).ok_or_else(|| Error::new(literal.span(), format!("not a time; {remedy}")))
 }
 
 fn seconds(text: &str) -> Option<u64> {
@@ -235,11 +207,7 @@ fn seconds(text: &str) -> Option<u64> {
         "d" => 24 * 60 * 60,
         _ => return None,
     };
-    digits
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(unit)
-        .filter(|&secs| secs > 0)
+    digits.parse::<u64>().ok()?.checked_mul(unit).filter(|&secs| secs > 0)
 }
 
 #[cfg(test)]
@@ -248,9 +216,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check_error(text: &str, expected: Expect) {
-        let error = syn::parse_str::<Args>(text)
-            .err()
-            .map(|error| error.to_string());
+        let error = syn::parse_str::<Args>(text).err().map(|error| error.to_string());
         expected.assert_eq(&error.unwrap_or_else(|| "accepted".into()));
     }
 
@@ -263,12 +229,7 @@ mod tests {
             (3, Some(7200), Some(9), Some(false))
         );
         assert_eq!(args.allow, ["time", "std::env::var"]);
-        assert!(
-            args.file[0] == "a"
-                && args.condition.is_some()
-                && args.strict.is_some()
-                && args.result.is_none()
-        );
+        assert!(args.file[0] == "a" && args.condition.is_some() && args.strict.is_some() && args.result.is_none());
     }
 
     #[test]
@@ -296,53 +257,36 @@ mod tests {
         );
         check_error(
             "ttl = 5",
-            expect![[
-                r#"`ttl` needs a unit; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#
-            ]],
+            expect![[r#"`ttl` needs a unit; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#]],
         );
         check_error(
             "ttl = \"5 minutes\"",
-            expect![[
-                r#"not a time; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#
-            ]],
+            expect![[r#"not a time; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#]],
         );
         check_error(
             "ttl = \"é\"",
-            expect![[
-                r#"not a time; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#
-            ]],
+            expect![[r#"not a time; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#]],
         );
         check_error(
             "ttl = \"99999999999999999999d\"",
-            expect![[
-                r#"not a time; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#
-            ]],
+            expect![[r#"not a time; write a number and a unit in quotes: "30s", "15m", "12h" or "7d""#]],
         );
         check_error(
             "max_entries = 0",
-            expect![
-                "a function that keeps no entries is not cached; remove `#[cached]` or raise the number"
-            ],
+            expect!["a function that keeps no entries is not cached; remove `#[cached]` or raise the number"],
         );
         check_error(
             "version = -1",
             expect!["write a whole number from 0 to 18446744073709551615"],
         );
-        check_error(
-            "strict, strict",
-            expect!["`strict` is given twice; keep one"],
-        );
+        check_error("strict, strict", expect!["`strict` is given twice; keep one"]);
         check_error(
             "key = 1, skip(a)",
-            expect![
-                "`key` and `skip` do not go together: `key` already says what the key is; remove `skip`"
-            ],
+            expect!["`key` and `skip` do not go together: `key` already says what the key is; remove `skip`"],
         );
         check_error(
             "result, option",
-            expect![
-                "`result` and `option` do not go together: the return type is one or the other; remove one"
-            ],
+            expect!["`result` and `option` do not go together: the return type is one or the other; remove one"],
         );
         check_error(
             "skip(a), file(a)",

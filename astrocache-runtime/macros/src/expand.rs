@@ -26,13 +26,7 @@ fn try_cached(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let plan = plan(&f, &args)?;
     let name = f.sig.ident.to_string();
     let name = name.strip_prefix("r#").unwrap_or(&name);
-    let place = || {
-        Place::of(
-            name.to_owned(),
-            f.sig.ident.span(),
-            toks::item_hash(item.clone()),
-        )
-    };
+    let place = || Place::of(name.to_owned(), f.sig.ident.span(), toks::item_hash(item.clone()));
     match session::ask(place) {
         Answer::Plain => Ok(item),
         Answer::Check => Ok(checked(&f, &args, &plan)),
@@ -46,19 +40,9 @@ fn try_cached(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
 /// `func!(..)`
 pub fn func(input: TokenStream) -> TokenStream {
     if input.is_empty() {
-        return Error::new(
-            Span::call_site(),
-            "`func!` takes a function's path or a closure",
-        )
-        .to_compile_error();
+        return Error::new(Span::call_site(), "`func!` takes a function's path or a closure").to_compile_error();
     }
-    let place = || {
-        Place::of(
-            "func!".to_owned(),
-            Span::call_site(),
-            toks::hash(input.clone()),
-        )
-    };
+    let place = || Place::of("func!".to_owned(), Span::call_site(), toks::hash(input.clone()));
     let fingerprint = match session::ask(place) {
         Answer::Site(found) if found.kind != Kind::None => {
             let bytes = bytes(&combined(&found));
@@ -78,9 +62,7 @@ pub fn func(input: TokenStream) -> TokenStream {
 /// A function value carries one hash into keys that know nothing of its build context.
 fn combined(found: &Found) -> [u8; 16] {
     let mut hash = [0; 16];
-    hash.copy_from_slice(
-        &blake3::hash(&[found.fingerprint, found.context].concat()).as_bytes()[..16],
-    );
+    hash.copy_from_slice(&blake3::hash(&[found.fingerprint, found.context].concat()).as_bytes()[..16]);
     hash
 }
 
@@ -95,9 +77,10 @@ fn strictly(args: &Args, found: &Found) -> Result<()> {
     let Some(span) = args.strict else {
         return Ok(());
     };
-    let refused = found.findings.iter().filter(|finding| {
-        !args.allow.contains(&finding.kind) && !args.allow.contains(&finding.name)
-    });
+    let refused = found
+        .findings
+        .iter()
+        .filter(|finding| !args.allow.contains(&finding.kind) && !args.allow.contains(&finding.name));
     let mut list: Vec<String> = refused
         .map(|finding| {
             format!(
@@ -144,10 +127,7 @@ fn called(f: &CachedFn, args: &Args, plan: &Plan, found: &Found) -> TokenStream 
         Some(_) => {
             let dead = quote!(#[allow(unreachable_code, unused, clippy::all)] if false { let ret: #ret = loop {}; return ret; });
             let statements = body.stream();
-            (
-                quote!(async move { #dead #statements }),
-                Some(quote!(.await)),
-            )
+            (quote!(async move { #dead #statements }), Some(quote!(.await)))
         }
     };
     let site = site(&astrocache, args, sig, found);
@@ -215,11 +195,7 @@ fn call_name(astrocache: &TokenStream, f: &CachedFn, plan: &Plan) -> TokenStream
         Stored::Ok => "_result",
         Stored::Some => "_option",
     };
-    let infix = if f.sig.asyncness.is_some() {
-        "_async"
-    } else {
-        ""
-    };
+    let infix = if f.sig.asyncness.is_some() { "_async" } else { "" };
     let name = Ident::new(&format!("call{infix}{name}"), plan.ret.span());
     quote_spanned!(plan.ret.span()=> #astrocache::__private::#name)
 }
@@ -298,8 +274,7 @@ fn site(astrocache: &TokenStream, args: &Args, sig: &syn::Signature, found: &Fou
         Some(path) => quote!(#path),
         None => quote!(::core::concat!(::core::module_path!(), "::", #name)),
     };
-    let (package, workspace, why, crates) =
-        (&found.package, &found.workspace, &found.why, &found.crates);
+    let (package, workspace, why, crates) = (&found.package, &found.workspace, &found.why, &found.crates);
     let (fingerprint, context) = (bytes(&found.fingerprint), bytes(&found.context));
     let version = args.version;
     let (ttl_secs, max_entries) = (optional(args.ttl_secs), optional(args.max_entries));

@@ -72,17 +72,13 @@ fn split_inner(body: &Group) -> (Vec<TokenStream>, Group) {
         tail @ ..,
     ] = rest
     {
-        if hash.as_char() != '#' || bang.as_char() != '!' || group.delimiter() != Delimiter::Bracket
-        {
+        if hash.as_char() != '#' || bang.as_char() != '!' || group.delimiter() != Delimiter::Bracket {
             break;
         }
         attrs.push(
-            [
-                TokenTree::Punct(hash.clone()),
-                TokenTree::Group(group.clone()),
-            ]
-            .into_iter()
-            .collect(),
+            [TokenTree::Punct(hash.clone()), TokenTree::Group(group.clone())]
+                .into_iter()
+                .collect(),
         );
         rest = tail;
     }

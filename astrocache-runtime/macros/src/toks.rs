@@ -85,10 +85,7 @@ mod tests {
             of("/// d\n#[inline]\npub fn f<'a>(x:&'a str)->u8{/* c */ /// e\n x.1.0>>=2}"),
             plain
         );
-        assert_eq!(
-            of("pub fn r#f<'a>(x: &'a str) -> u8 { x.1.0 >>= 2 }"),
-            plain
-        );
+        assert_eq!(of("pub fn r#f<'a>(x: &'a str) -> u8 { x.1.0 >>= 2 }"), plain);
     }
 
     #[test]

@@ -8,8 +8,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Error, FnArg, Lifetime, Pat, PatIdent, PatType, Receiver, ReceiverKind, Result,
-    ReturnType, Safety, Type,
+    Attribute, Error, FnArg, Lifetime, Pat, PatIdent, PatType, Receiver, ReceiverKind, Result, ReturnType, Safety, Type,
 };
 
 use crate::args::Args;
@@ -60,10 +59,8 @@ pub fn plan(f: &CachedFn, args: &Args) -> Result<Plan> {
         )
     })?;
     let stored = stored(&ret, args);
-    let probe = stored == Stored::Whole
-        && args.result.is_none()
-        && !ends_in(&ret, "Result")
-        && !ends_in(&ret, "Option");
+    let probe =
+        stored == Stored::Whole && args.result.is_none() && !ends_in(&ret, "Result") && !ends_in(&ret, "Option");
     Ok(Plan {
         inputs,
         ret,
@@ -98,7 +95,10 @@ fn qualifiers(f: &CachedFn, errors: &mut Errors) {
         );
     }
     if let Safety::Unsafe(token) = &sig.safety {
-        errors.push(token, "an `unsafe fn` cannot be cached; put the unsafe code into a safe function, or cache a safe caller");
+        errors.push(
+            token,
+            "an `unsafe fn` cannot be cached; put the unsafe code into a safe function, or cache a safe caller",
+        );
     }
     if let Some(abi) = &sig.abi {
         errors.push(
@@ -117,7 +117,10 @@ fn qualifiers(f: &CachedFn, errors: &mut Errors) {
 fn return_type(f: &CachedFn, errors: &mut Errors) -> Option<Type> {
     let ty = match &f.sig.output {
         ReturnType::Default => {
-            errors.push(&f.sig.ident, "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result");
+            errors.push(
+                &f.sig.ident,
+                "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result",
+            );
             return None;
         }
         ReturnType::Type(_, ty) => ty,
@@ -125,7 +128,10 @@ fn return_type(f: &CachedFn, errors: &mut Errors) -> Option<Type> {
     match &**ty {
         Type::Never(_) => errors.push(ty, "a function that never returns cannot be cached"),
         Type::Tuple(tuple) if tuple.elems.is_empty() => {
-            errors.push(ty, "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result");
+            errors.push(
+                ty,
+                "this function returns nothing, so there is nothing to cache; remove `#[cached]` or return the result",
+            );
         }
         _ => borrowed_or_opaque(ty, errors),
     }
@@ -161,8 +167,7 @@ impl<'ast> Visit<'ast> for Found {
 
     fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
         if lifetime.ident != "static" {
-            self.borrow
-                .get_or_insert_with(|| lifetime.to_token_stream());
+            self.borrow.get_or_insert_with(|| lifetime.to_token_stream());
         }
     }
 
@@ -184,10 +189,7 @@ fn inputs(f: &CachedFn, errors: &mut Errors) -> Vec<Input> {
 fn self_input(receiver: &Receiver, errors: &mut Errors) -> Option<Input> {
     let (mutable, by_ref) = match &receiver.kind {
         ReceiverKind::Reference(_, _, mutable) => (mutable.is_some(), true),
-        ReceiverKind::Typed(_, ty) => (
-            mutable_borrow(ty).is_some(),
-            matches!(**ty, Type::Reference(_)),
-        ),
+        ReceiverKind::Typed(_, ty) => (mutable_borrow(ty).is_some(), matches!(**ty, Type::Reference(_))),
         _ => (false, false),
     };
     if mutable {
@@ -211,7 +213,10 @@ fn typed_inputs(typed: &PatType, inputs: &mut Vec<Input>, errors: &mut Errors) {
         return;
     }
     if let Some(at) = mutable_borrow(&typed.ty) {
-        errors.push(at, "a `&mut` argument cannot be cached, a hit would not write to it; return the new value instead");
+        errors.push(
+            at,
+            "a `&mut` argument cannot be cached, a hit would not write to it; return the new value instead",
+        );
         return;
     }
     let mut bound = Bound::default();
@@ -229,8 +234,7 @@ fn typed_inputs(typed: &PatType, inputs: &mut Vec<Input>, errors: &mut Errors) {
         .filter(|attr| attr.path().is_ident("cfg"))
         .cloned()
         .collect();
-    let plain =
-        matches!(&*typed.pat, Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none());
+    let plain = matches!(&*typed.pat, Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none());
     let by_ref = plain && matches!(&*typed.ty, Type::Reference(_));
     inputs.extend(bound.names.into_iter().map(|name| Input {
         name,
@@ -242,10 +246,7 @@ fn typed_inputs(typed: &PatType, inputs: &mut Vec<Input>, errors: &mut Errors) {
 
 fn mutable_borrow(ty: &Type) -> Option<TokenStream> {
     match ty {
-        Type::Reference(reference) => reference
-            .mutability
-            .as_ref()
-            .map(|_| reference.to_token_stream()),
+        Type::Reference(reference) => reference.mutability.as_ref().map(|_| reference.to_token_stream()),
         Type::Paren(inner) => mutable_borrow(&inner.elem),
         Type::Group(inner) => mutable_borrow(&inner.elem),
         _ => None,
@@ -276,19 +277,13 @@ fn named_arguments(inputs: &[Input], args: &Args, errors: &mut Errors) {
             .iter()
             .filter(|name| inputs.iter().all(|input| input.name != **name))
         {
-            let known: Vec<String> = inputs
-                .iter()
-                .map(|input| format!("`{}`", input.name))
-                .collect();
+            let known: Vec<String> = inputs.iter().map(|input| format!("`{}`", input.name)).collect();
             let known = if known.is_empty() {
                 "it has none".to_owned()
             } else {
                 format!("there is {}", known.join(", "))
             };
-            errors.push(
-                name,
-                format!("`{option}` names no argument of this function; {known}"),
-            );
+            errors.push(name, format!("`{option}` names no argument of this function; {known}"));
         }
     }
 }
@@ -305,11 +300,7 @@ fn stored(ret: &Type, args: &Args) -> Stored {
 
 fn ends_in(ty: &Type, name: &str) -> bool {
     match ty {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|segment| segment.ident == name),
+        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == name),
         Type::Paren(inner) => ends_in(&inner.elem, name),
         Type::Group(inner) => ends_in(&inner.elem, name),
         _ => false,

@@ -25,11 +25,7 @@ fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed);
-    Ok(path.with_file_name(format!(
-        ".{}.{}-{sequence}.tmp",
-        name.to_string_lossy(),
-        process::id()
-    )))
+    Ok(path.with_file_name(format!(".{}.{}-{sequence}.tmp", name.to_string_lossy(), process::id())))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

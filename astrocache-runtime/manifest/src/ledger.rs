@@ -153,9 +153,7 @@ impl FileStamp {
         let Ok(modified) = metadata.modified() else {
             return false;
         };
-        if since_epoch(modified) == self.mtime_ns
-            && self.mtime_ns + granularity_ns(self.mtime_ns) < taken_ns
-        {
+        if since_epoch(modified) == self.mtime_ns && self.mtime_ns + granularity_ns(self.mtime_ns) < taken_ns {
             return true;
         }
         hash_file(&self.path).is_ok_and(|hash| hash == self.hash)
@@ -189,9 +187,7 @@ impl Ledger {
     /// Where the ledger of a workspace lives in a target directory that several workspaces may share.
     pub fn path_in(target_dir: &Path, workspace_root: &Path) -> PathBuf {
         let hash = blake3::hash(workspace_root.as_os_str().as_encoded_bytes()).to_hex();
-        target_dir
-            .join("astrocache")
-            .join(format!("{}.ledger", &hash[..16]))
+        target_dir.join("astrocache").join(format!("{}.ledger", &hash[..16]))
     }
 
     /// Reads a ledger. A missing, damaged, foreign or differently versioned file is `None`.
@@ -211,9 +207,7 @@ impl Ledger {
 
     /// Writes the ledger, atomically; makes the directory. Fails on a path that is not UTF-8.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut body = Writer {
-            bytes: vec![0; HEADER],
-        };
+        let mut body = Writer { bytes: vec![0; HEADER] };
         write_ledger(&mut body, self)?;
         let mut header = Writer::default();
         header.raw(MAGIC);
@@ -233,9 +227,7 @@ impl Ledger {
 
     /// The crate with this root file, if the analyzer looked at it.
     pub fn crate_at(&self, root_file: &Path) -> Option<&LedgerCrate> {
-        self.crates
-            .iter()
-            .find(|krate| krate.root_file == root_file)
+        self.crates.iter().find(|krate| krate.root_file == root_file)
     }
 }
 
@@ -310,11 +302,7 @@ fn read_ledger(r: &mut Reader<'_>) -> Option<Ledger> {
         })?,
         roots: r.list(read_root)?,
     };
-    let in_range = |root: &LedgerRoot| {
-        root.files
-            .iter()
-            .all(|&file| (file as usize) < ledger.files.len())
-    };
+    let in_range = |root: &LedgerRoot| root.files.iter().all(|&file| (file as usize) < ledger.files.len());
     ledger.roots.iter().all(in_range).then_some(ledger)
 }
 

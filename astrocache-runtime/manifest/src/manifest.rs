@@ -99,25 +99,18 @@ impl fmt::Display for ManifestErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use ManifestErrorKind::*;
         match self {
-            ConflictMarker => f.write_str(
-                "merge conflict marker; take either side and run `cargo astrocache update`",
-            ),
+            ConflictMarker => f.write_str("merge conflict marker; take either side and run `cargo astrocache update`"),
             NewerVersion(version) => write!(
                 f,
                 "version {version} was written by a newer cargo-astrocache (this one reads up to {FORMAT_VERSION}); \
                  update it with `cargo install cargo-astrocache`"
             ),
-            NoVersion => f.write_str(
-                "no `version = ..` line; run `cargo astrocache update` to write the file anew",
-            ),
+            NoVersion => f.write_str("no `version = ..` line; run `cargo astrocache update` to write the file anew"),
             BadVersion(text) => write!(
                 f,
                 "`{text}` is not a version; run `cargo astrocache update` to write the file anew"
             ),
-            NotUnderstood(text) => write!(
-                f,
-                "expected `[[root]]` or `key = \"value\"`, found `{text}`"
-            ),
+            NotUnderstood(text) => write!(f, "expected `[[root]]` or `key = \"value\"`, found `{text}`"),
             UnknownKey(key) => write!(f, "unknown key `{key}`"),
             RepeatedKey(key) => write!(f, "`{key}` is given twice"),
             MissingKey(key) => write!(f, "this root has no `{key}`"),
@@ -125,9 +118,7 @@ impl fmt::Display for ManifestErrorKind {
             DuplicateRoot(path) => {
                 write!(f, "`{path}` is listed twice; run `cargo astrocache update`")
             }
-            NotUtf8 => {
-                f.write_str("not UTF-8 text; run `cargo astrocache update` to write the file anew")
-            }
+            NotUtf8 => f.write_str("not UTF-8 text; run `cargo astrocache update` to write the file anew"),
             Read(error) => write!(f, "cannot be read: {error}"),
             Write(error) => write!(f, "cannot be written: {error}"),
         }
@@ -202,8 +193,7 @@ impl Manifest {
     /// Writes the manifest unless the file already says the same (line ends aside); says whether it wrote.
     pub fn write_if_changed(&self, path: &Path) -> Result<bool, ManifestError> {
         let text = self.render();
-        let same = fs::read_to_string(path)
-            .is_ok_and(|old| old == text || old.replace("\r\n", "\n") == text);
+        let same = fs::read_to_string(path).is_ok_and(|old| old == text || old.replace("\r\n", "\n") == text);
         if same {
             return Ok(false);
         }
@@ -265,9 +255,7 @@ fn parse_roots(text: &str) -> Result<Vec<Root>, Failure> {
             continue;
         }
         match (&mut block, line.split_once(" = ")) {
-            (None, Some(("version", value))) if version.is_none() => {
-                version = Some(parse_version(value).map_err(at)?)
-            }
+            (None, Some(("version", value))) if version.is_none() => version = Some(parse_version(value).map_err(at)?),
             (Some(block), Some((key, value))) => add(block, key, value, number).map_err(at)?,
             _ => return Err(at(ManifestErrorKind::NotUnderstood(shortened(line)))),
         }
@@ -296,8 +284,7 @@ fn add(block: &mut Block, key: &str, value: &str, line: u32) -> Result<(), Manif
     if !["path", "package", "target", "file", "source", "fingerprint"].contains(&key) {
         return Err(ManifestErrorKind::UnknownKey(shortened(key)));
     }
-    let value =
-        parse_string(value).ok_or_else(|| ManifestErrorKind::NotUnderstood(shortened(value)))?;
+    let value = parse_string(value).ok_or_else(|| ManifestErrorKind::NotUnderstood(shortened(value)))?;
     match block.values.insert(key.to_owned(), (line, value)) {
         None => Ok(()),
         Some(_) => Err(ManifestErrorKind::RepeatedKey(key.to_owned())),
@@ -336,20 +323,13 @@ fn finish(block: Option<Block>, roots: &mut BTreeMap<[String; 3], Root>) -> Resu
             .remove(key)
             .ok_or((Some(line), ManifestErrorKind::MissingKey(key)))
     };
-    let ((_, package), (_, target), (_, path), (_, file)) = (
-        take("package")?,
-        take("target")?,
-        take("path")?,
-        take("file")?,
-    );
-    let ((source_line, source), (fingerprint_line, fingerprint)) =
-        (take("source")?, take("fingerprint")?);
+    let ((_, package), (_, target), (_, path), (_, file)) =
+        (take("package")?, take("target")?, take("path")?, take("file")?);
+    let ((source_line, source), (fingerprint_line, fingerprint)) = (take("source")?, take("fingerprint")?);
     let bad = |line, key| move |_| (Some(line), ManifestErrorKind::BadHash(key));
     let root = Root {
         source: source.parse().map_err(bad(source_line, "source"))?,
-        fingerprint: fingerprint
-            .parse()
-            .map_err(bad(fingerprint_line, "fingerprint"))?,
+        fingerprint: fingerprint.parse().map_err(bad(fingerprint_line, "fingerprint"))?,
         package,
         target,
         path,

@@ -53,13 +53,7 @@ pub fn source_hash<'a>(toks: impl IntoIterator<Item = Tok<'a>>) -> TokenHash {
 fn doc_attribute(toks: &[Tok<'_>]) -> Option<usize> {
     let open = match toks {
         [Tok::Punct('#'), Tok::Open('['), Tok::Ident("doc"), ..] => 1,
-        [
-            Tok::Punct('#'),
-            Tok::Punct('!'),
-            Tok::Open('['),
-            Tok::Ident("doc"),
-            ..,
-        ] => 2,
+        [Tok::Punct('#'), Tok::Punct('!'), Tok::Open('['), Tok::Ident("doc"), ..] => 2,
         _ => return None,
     };
     let mut depth = 0_usize;
@@ -148,11 +142,7 @@ mod tests {
             &[Punct('#'), Ident("doc")],
         ];
         for toks in kept {
-            assert_ne!(
-                source_hash(toks.iter().copied()),
-                source_hash([]),
-                "{toks:?}"
-            );
+            assert_ne!(source_hash(toks.iter().copied()), source_hash([]), "{toks:?}");
         }
     }
 

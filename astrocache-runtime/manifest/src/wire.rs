@@ -42,18 +42,13 @@ impl Writer {
         self.str(text)
     }
 
-    pub fn list<T>(
-        &mut self,
-        items: &[T],
-        mut each: impl FnMut(&mut Self, &T) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn list<T>(&mut self, items: &[T], mut each: impl FnMut(&mut Self, &T) -> io::Result<()>) -> io::Result<()> {
         self.len(items.len())?;
         items.iter().try_for_each(|item| each(self, item))
     }
 
     fn len(&mut self, len: usize) -> io::Result<()> {
-        let len = u32::try_from(len)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a list is too long"))?;
+        let len = u32::try_from(len).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a list is too long"))?;
         self.u32(len);
         Ok(())
     }

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use astrocache_manifest::tokens::TokenHash;
-use astrocache_manifest::{
-    FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerRoot, now_ns,
-};
+use astrocache_manifest::{FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerRoot, now_ns};
 use expect_test::expect;
 use tempfile::TempDir;
 
@@ -184,10 +182,7 @@ fn a_change_in_the_same_tick_as_the_ledger_is_seen() {
 #[test]
 fn a_file_system_with_whole_seconds_gets_two_of_them() {
     let (_dir, path, mut ledger) = over_one_file(Duration::from_secs(60));
-    set_mtime(
-        &path,
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
-    );
+    set_mtime(&path, SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000));
     ledger.files = vec![FileStamp::of(&path).unwrap()];
     ledger.taken_ns = ledger.files[0].mtime_ns + 1_500_000_000;
     change_unseen(&path);

@@ -74,10 +74,7 @@ fn what_is_rendered_parses_back_whatever_the_names_hold() {
         roots: vec![odd, root("a", "lib", "a::f"), root("a", "lib", "a::f#2")],
     };
     manifest.roots.sort();
-    assert_eq!(
-        Manifest::parse(&manifest.render(), Path::new("x")).unwrap(),
-        manifest
-    );
+    assert_eq!(Manifest::parse(&manifest.render(), Path::new("x")).unwrap(), manifest);
 }
 
 #[test]
@@ -116,10 +113,7 @@ fn a_path_that_is_no_file_says_so() {
     ));
     let nowhere = dir.path().join("no/dir/Astrocache.lock");
     assert!(matches!(
-        Manifest::default()
-            .write_if_changed(&nowhere)
-            .unwrap_err()
-            .kind,
+        Manifest::default().write_if_changed(&nowhere).unwrap_err().kind,
         ManifestErrorKind::Write(_)
     ));
 }
@@ -140,9 +134,7 @@ fn a_merge_conflict_is_named_with_its_line() {
     for marker in ["<<<<<<< HEAD", "=======", "||||||| base", ">>>>>>> branch"] {
         check_error(
             &format!("version = 1\n\n{marker}\n"),
-            expect![
-                "Astrocache.lock:3: merge conflict marker; take either side and run `cargo astrocache update`"
-            ],
+            expect!["Astrocache.lock:3: merge conflict marker; take either side and run `cargo astrocache update`"],
         );
     }
 }
@@ -161,33 +153,23 @@ fn a_newer_version_asks_for_a_newer_tool() {
 fn a_missing_or_senseless_version_is_refused() {
     check_error(
         "",
-        expect![
-            "Astrocache.lock: no `version = ..` line; run `cargo astrocache update` to write the file anew"
-        ],
+        expect!["Astrocache.lock: no `version = ..` line; run `cargo astrocache update` to write the file anew"],
     );
     check_error(
         "[[root]]\n",
-        expect![
-            "Astrocache.lock:1: no `version = ..` line; run `cargo astrocache update` to write the file anew"
-        ],
+        expect!["Astrocache.lock:1: no `version = ..` line; run `cargo astrocache update` to write the file anew"],
     );
     check_error(
         "version = one\n",
-        expect![
-            "Astrocache.lock:1: `one` is not a version; run `cargo astrocache update` to write the file anew"
-        ],
+        expect!["Astrocache.lock:1: `one` is not a version; run `cargo astrocache update` to write the file anew"],
     );
     check_error(
         "version = 0\n",
-        expect![
-            "Astrocache.lock:1: `0` is not a version; run `cargo astrocache update` to write the file anew"
-        ],
+        expect!["Astrocache.lock:1: `0` is not a version; run `cargo astrocache update` to write the file anew"],
     );
     check_error(
         "version = 1\nversion = 1\n",
-        expect![[
-            r#"Astrocache.lock:2: expected `[[root]]` or `key = "value"`, found `version = 1`"#
-        ]],
+        expect![[r#"Astrocache.lock:2: expected `[[root]]` or `key = "value"`, found `version = 1`"#]],
     );
 }
 
@@ -197,10 +179,7 @@ fn a_damaged_root_is_refused_with_the_line_that_is_wrong() {
         roots: vec![root("a", "lib", "a::f")],
     }
     .render();
-    let source = good
-        .lines()
-        .find(|line| line.starts_with("source"))
-        .unwrap();
+    let source = good.lines().find(|line| line.starts_with("source")).unwrap();
     check_error(
         &good.replace(source, "source = \"xyz\""),
         expect!["Astrocache.lock:10: `source` is not a hash of 32 hexadecimal digits"],

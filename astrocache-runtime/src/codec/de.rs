@@ -4,9 +4,7 @@
 //! Where a type asks for "anything" (untagged, internally tagged, flattened), the answer has JSON's shape, because that is
 //! what serde's buffering is made for: an enum is its variant's name, or a map of one entry.
 
-use serde::de::{
-    self, DeserializeOwned, IntoDeserializer, Visitor, value::BorrowedStrDeserializer,
-};
+use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor, value::BorrowedStrDeserializer};
 
 use super::ser::{NAME_END, NAME_NEW, NAME_REFS};
 use super::{CodecError, MAX_DEPTH, Tag};
@@ -40,19 +38,13 @@ impl<'de> Reader<'de> {
     }
 
     pub(super) fn take(&mut self, len: usize) -> Result<&'de [u8]> {
-        let (head, tail) = self
-            .input
-            .split_at_checked(len)
-            .ok_or(CodecError::Malformed)?;
+        let (head, tail) = self.input.split_at_checked(len).ok_or(CodecError::Malformed)?;
         self.input = tail;
         Ok(head)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, tail) = self
-            .input
-            .split_first_chunk()
-            .ok_or(CodecError::Malformed)?;
+        let (head, tail) = self.input.split_first_chunk().ok_or(CodecError::Malformed)?;
         self.input = tail;
         Ok(*head)
     }
@@ -104,13 +96,8 @@ impl<'de> Reader<'de> {
                 Ok(Some(name))
             }
             reference => {
-                let index =
-                    usize::try_from(reference - NAME_REFS).map_err(|_| CodecError::Malformed)?;
-                self.names
-                    .get(index)
-                    .copied()
-                    .map(Some)
-                    .ok_or(CodecError::Malformed)
+                let index = usize::try_from(reference - NAME_REFS).map_err(|_| CodecError::Malformed)?;
+                self.names.get(index).copied().map(Some).ok_or(CodecError::Malformed)
             }
         }
     }
@@ -122,15 +109,9 @@ impl<'de> Reader<'de> {
     /// Element tag and raw elements of a packed list.
     pub(super) fn packed(&mut self) -> Result<(Tag, &'de [u8])> {
         let tag = self.tag()?;
-        let width = tag
-            .width()
-            .filter(|_| tag.is_packable())
-            .ok_or(CodecError::Malformed)?;
+        let width = tag.width().filter(|_| tag.is_packable()).ok_or(CodecError::Malformed)?;
         let count = u32::from_le_bytes(self.array()?) as usize;
-        Ok((
-            tag,
-            self.take(count.checked_mul(width).ok_or(CodecError::Malformed)?)?,
-        ))
+        Ok((tag, self.take(count.checked_mul(width).ok_or(CodecError::Malformed)?)?))
     }
 
     /// Runs `f` one level deeper.
@@ -309,19 +290,11 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
         self.deeper(|reader| visitor.visit_newtype_struct(reader))
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
         self.any(visitor)
     }
 
@@ -329,12 +302,7 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         self.any(visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, visitor: V) -> Result<V::Value> {
         self.any(visitor)
     }
 
@@ -355,19 +323,10 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
     ) -> Result<V::Value> {
         match self.tag()? {
             Tag::Str => visitor.visit_enum(self.text()?.into_deserializer()),
-            tag @ (Tag::UnitVariant
-            | Tag::NewtypeVariant
-            | Tag::TupleVariant
-            | Tag::StructVariant) => {
+            tag @ (Tag::UnitVariant | Tag::NewtypeVariant | Tag::TupleVariant | Tag::StructVariant) => {
                 self.some_name()?;
                 let variant = self.some_name()?;
-                self.deeper(|reader| {
-                    visitor.visit_enum(Variant {
-                        reader,
-                        variant,
-                        tag,
-                    })
-                })
+                self.deeper(|reader| visitor.visit_enum(Variant { reader, variant, tag }))
             }
             _ => Err(CodecError::Malformed),
         }
@@ -392,10 +351,7 @@ impl<'de> Elements<'_, 'de> {
 
 impl<'de> de::SeqAccess<'de> for Elements<'_, 'de> {
     type Error = CodecError;
-    fn next_element_seed<T: de::DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>> {
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         self.next(seed)
     }
 }
@@ -423,9 +379,7 @@ impl<'de> de::MapAccess<'de> for Fields<'_, 'de> {
             return Ok(None);
         }
         match self.reader.name()? {
-            Some(name) => seed
-                .deserialize(BorrowedStrDeserializer::new(name))
-                .map(Some),
+            Some(name) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
             None => {
                 self.ended = true;
                 Ok(None)
@@ -448,9 +402,7 @@ impl<'de> de::MapAccess<'de> for OneEntry<'_, 'de> {
     type Error = CodecError;
     fn next_key_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         match self.variant.take() {
-            Some(variant) => seed
-                .deserialize(BorrowedStrDeserializer::new(variant))
-                .map(Some),
+            Some(variant) => seed.deserialize(BorrowedStrDeserializer::new(variant)).map(Some),
             None => Ok(None),
         }
     }
@@ -532,11 +484,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
         }
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
         match self.tag {
             Tag::StructVariant => self.reader.fields(visitor),
             _ => Err(CodecError::Malformed),
@@ -554,10 +502,7 @@ struct Packed<'de> {
 impl<'de> de::SeqAccess<'de> for Packed<'de> {
     type Error = CodecError;
 
-    fn next_element_seed<T: de::DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>> {
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         if self.reader.input.is_empty() {
             return Ok(None);
         }
@@ -590,11 +535,7 @@ impl<'de> de::Deserializer<'de> for Scalar<'_, 'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 

@@ -71,15 +71,7 @@ fn node<'a>(reader: &mut Reader<'a>, depth: u32) -> Result<Node<'a>, CodecError>
                 .chunks_exact(scalar.width().unwrap_or(1))
                 .map(|raw| Node::Leaf(scalar, raw))
                 .collect();
-            Node::List(
-                if tag == Tag::PackedSeq {
-                    Tag::Seq
-                } else {
-                    Tag::Tuple
-                },
-                vec![],
-                items,
-            )
+            Node::List(if tag == Tag::PackedSeq { Tag::Seq } else { Tag::Tuple }, vec![], items)
         }
         Tag::Map => {
             let mut entries = Vec::new();
@@ -121,18 +113,12 @@ impl<'a> Node<'a> {
                 Node::List(*tag, names.clone(), items)
             }
             Node::Map(entries) => {
-                let mut entries: Vec<_> = entries
-                    .iter()
-                    .map(|(k, v)| (k.sorted(), v.sorted()))
-                    .collect();
+                let mut entries: Vec<_> = entries.iter().map(|(k, v)| (k.sorted(), v.sorted())).collect();
                 entries.sort_unstable();
                 Node::Map(entries)
             }
             Node::Fields(tag, names, fields) => {
-                let fields = fields
-                    .iter()
-                    .map(|(name, value)| (*name, value.sorted()))
-                    .collect();
+                let fields = fields.iter().map(|(name, value)| (*name, value.sorted())).collect();
                 Node::Fields(*tag, names.clone(), fields)
             }
         }
@@ -214,26 +200,12 @@ fn write_names(names: &[&str], out: &mut Vec<u8>) {
 }
 
 /// Pairs the items of two lists that sort alike, goes into each pair, and repeats a displaced item of the first list.
-fn repeat<T: Clone + Ord>(
-    mine: &mut Vec<T>,
-    theirs: &[T],
-    sorted: impl Fn(&T) -> T,
-    go: impl Fn(&mut T, &T),
-) {
-    let displaced = mine
-        .iter()
-        .zip(theirs)
-        .position(|(a, b)| sorted(a) != sorted(b));
+fn repeat<T: Clone + Ord>(mine: &mut Vec<T>, theirs: &[T], sorted: impl Fn(&T) -> T, go: impl Fn(&mut T, &T)) {
+    let displaced = mine.iter().zip(theirs).position(|(a, b)| sorted(a) != sorted(b));
     match displaced {
-        None => mine
-            .iter_mut()
-            .zip(theirs)
-            .for_each(|(mine, theirs)| go(mine, theirs)),
+        None => mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| go(mine, theirs)),
         Some(displaced) => {
-            for (i, j) in by_order(mine, &sorted)
-                .into_iter()
-                .zip(by_order(theirs, &sorted))
-            {
+            for (i, j) in by_order(mine, &sorted).into_iter().zip(by_order(theirs, &sorted)) {
                 go(&mut mine[i], &theirs[j]);
             }
             mine.push(mine[displaced].clone());

@@ -72,10 +72,7 @@ impl Writer {
     /// Names are `'static`: the address and length of one stand for its text.
     fn name(&mut self, name: &'static str) {
         let next = self.names.len() as u64 + NAME_REFS;
-        let reference = *self
-            .names
-            .entry((name.as_ptr() as usize, name.len()))
-            .or_insert(next);
+        let reference = *self.names.entry((name.as_ptr() as usize, name.len())).or_insert(next);
         if reference == next {
             write_varint(&mut self.out, NAME_NEW);
             write_sized(&mut self.out, name.as_bytes());
@@ -113,12 +110,7 @@ impl Writer {
         })
     }
 
-    fn fields(
-        &mut self,
-        tag: Tag,
-        name: &'static str,
-        variant: Option<&'static str>,
-    ) -> Result<Fields<'_>> {
+    fn fields(&mut self, tag: Tag, name: &'static str, variant: Option<&'static str>) -> Result<Fields<'_>> {
         self.enter()?;
         self.tag(tag);
         self.name(name);

@@ -54,10 +54,7 @@ fn externals() -> Vec<External> {
         External::Tuple(1, "t".into()),
         External::Struct {
             x: -0.0,
-            y: Some(Plain {
-                a: 1,
-                b: "é".into(),
-            }),
+            y: Some(Plain { a: 1, b: "é".into() }),
         },
     ]
 }
@@ -85,10 +82,7 @@ fn floats_come_back_bit_for_bit() {
         assert_eq!(Vec::<f64>::__decode(&bytes).unwrap()[2].to_bits(), bits);
     }
     let nan = f32::from_bits(0xffc0_1234);
-    assert_eq!(
-        f32::__decode(&nan.__encode().unwrap()).unwrap().to_bits(),
-        0xffc0_1234
-    );
+    assert_eq!(f32::__decode(&nan.__encode().unwrap()).unwrap().to_bits(), 0xffc0_1234);
 }
 
 #[test]
@@ -98,11 +92,7 @@ fn options_nest() {
     exact(Some(Some(1u8)));
     exact(Some(()));
     exact(None::<()>);
-    exact(vec![
-        Some(Some(None)),
-        Some(None),
-        None::<Option<Option<()>>>,
-    ]);
+    exact(vec![Some(Some(None)), Some(None), None::<Option<Option<()>>>]);
 }
 
 #[test]
@@ -180,10 +170,7 @@ fn flattened_fields() {
         let rest = BTreeMap::from([("k".to_owned(), Some(inner)), ("n".to_owned(), None)]);
         exact(Outer {
             id: 1,
-            plain: Plain {
-                a: 2,
-                b: "b".into(),
-            },
+            plain: Plain { a: 2, b: "b".into() },
             rest,
         });
     }
@@ -257,9 +244,7 @@ mod rounded {
         }
     }
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
-        String::deserialize(d)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -300,10 +285,7 @@ fn foreign_types() {
 
 #[test]
 fn maps_with_any_keys_and_unordered_containers() {
-    exact(BTreeMap::from([
-        ((1u8, Some('x')), vec![1.5f32]),
-        ((0, None), vec![]),
-    ]));
+    exact(BTreeMap::from([((1u8, Some('x')), vec![1.5f32]), ((0, None), vec![])]));
     exact(BTreeMap::from([(vec![1u8], ()), (vec![], ())]));
     exact(BTreeSet::from(["b", "a"].map(str::to_owned)));
     exact(VecDeque::from([1, 2, 3]));
@@ -315,15 +297,12 @@ fn maps_with_any_keys_and_unordered_containers() {
 fn hash_maps_and_sets_are_kept_though_their_order_changes() {
     use std::collections::{HashMap, HashSet};
     for n in [2, 3, 50] {
-        let map: HashMap<String, HashSet<u32>> =
-            (0..n).map(|i| (i.to_string(), (0..n).collect())).collect();
+        let map: HashMap<String, HashSet<u32>> = (0..n).map(|i| (i.to_string(), (0..n).collect())).collect();
         let bytes = map.__encode().expect("a hash map is storable");
         let back = HashMap::<String, HashSet<u32>>::__decode(&bytes).unwrap();
         assert_eq!(back, map);
         assert!(back.__agrees(&bytes));
-        let listed: HashSet<Vec<u32>> = (0..n)
-            .flat_map(|i| [vec![i, i + 1], vec![i + 1, i]])
-            .collect();
+        let listed: HashSet<Vec<u32>> = (0..n).flat_map(|i| [vec![i, i + 1], vec![i + 1, i]]).collect();
         let bytes = listed.__encode().expect("a set of lists is storable");
         assert_eq!(HashSet::<Vec<u32>>::__decode(&bytes).unwrap(), listed);
         let mut other = listed.clone();
@@ -371,16 +350,10 @@ fn recursion_is_exact_up_to_a_bound_and_refused_above_it() {
 #[test]
 fn a_bound_on_depth_holds_on_a_small_stack() {
     let run = || {
-        exact((0..60).fold(
-            serde_json::json!(1),
-            |inner, _| serde_json::json!({ "k": [inner] }),
-        ));
+        exact((0..60).fold(serde_json::json!(1), |inner, _| serde_json::json!({ "k": [inner] })));
         refused(chain(2000), expect!["nested deeper than 128 levels"]);
     };
-    let small = std::thread::Builder::new()
-        .stack_size(2 << 20)
-        .spawn(run)
-        .unwrap();
+    let small = std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap();
     small.join().unwrap();
 }
 
@@ -470,12 +443,7 @@ fn every_damaged_byte_gives_a_value_or_nothing_but_never_a_panic() {
         Some(Some("x".to_owned())),
     );
     let bytes = value.__encode().unwrap();
-    type Value = (
-        Vec<External>,
-        serde_json::Value,
-        Vec<u32>,
-        Option<Option<String>>,
-    );
+    type Value = (Vec<External>, serde_json::Value, Vec<u32>, Option<Option<String>>);
     for at in 0..bytes.len() {
         for change in [1, 0x80, 0xff] {
             let mut damaged = bytes.clone();
@@ -489,13 +457,7 @@ fn every_damaged_byte_gives_a_value_or_nothing_but_never_a_panic() {
 
 #[test]
 fn names_cost_their_text_once() {
-    let many = vec![
-        Plain {
-            a: 1,
-            b: String::new()
-        };
-        100
-    ];
+    let many = vec![Plain { a: 1, b: String::new() }; 100];
     let bytes = many.__encode().unwrap();
     assert!(bytes.len() < 1000, "{}", bytes.len());
     let packed = vec![0u8; 1000].__encode().unwrap();

@@ -152,9 +152,7 @@ impl Canonical {
     }
 
     fn flush(&mut self) {
-        self.hasher
-            .get_or_insert_with(Box::default)
-            .update(&self.buf);
+        self.hasher.get_or_insert_with(Box::default).update(&self.buf);
         self.buf.clear();
     }
 
@@ -227,12 +225,7 @@ impl Entries<'_> {
     fn sort(&mut self) {
         let buf = &self.stream.buf;
         let ends = self.starts.iter().copied().skip(1).chain([buf.len()]);
-        let mut entries: Vec<&[u8]> = self
-            .starts
-            .iter()
-            .zip(ends)
-            .map(|(&from, to)| &buf[from..to])
-            .collect();
+        let mut entries: Vec<&[u8]> = self.starts.iter().zip(ends).map(|(&from, to)| &buf[from..to]).collect();
         if entries.is_sorted() {
             return;
         }
@@ -326,22 +319,13 @@ impl<'a> ser::Serializer for &'a mut Canonical {
         self.text(name);
         Ok(())
     }
-    fn serialize_unit_variant(
-        self,
-        name: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<(), Refused> {
+    fn serialize_unit_variant(self, name: &'static str, _: u32, variant: &'static str) -> Result<(), Refused> {
         self.tag(Tag::UnitVariant);
         self.text(name);
         self.text(variant);
         Ok(())
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Refused> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Refused> {
         self.tag(Tag::Newtype);
         self.text(name);
         self.nested(value)
@@ -448,11 +432,7 @@ impl ser::SerializeTupleVariant for Compound<'_> {
 impl ser::SerializeStruct for Compound<'_> {
     type Ok = ();
     type Error = Refused;
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Refused> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
         self.field(name, value)
     }
     fn end(self) -> Result<(), Refused> {
@@ -463,11 +443,7 @@ impl ser::SerializeStruct for Compound<'_> {
 impl ser::SerializeStructVariant for Compound<'_> {
     type Ok = ();
     type Error = Refused;
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Refused> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
         self.field(name, value)
     }
     fn end(self) -> Result<(), Refused> {

@@ -9,8 +9,7 @@ use std::sync::OnceLock;
 
 /// Does this type name mention a crate outside std and `crates`?
 pub(super) fn is_foreign(type_name: &str, crates: &[&str]) -> bool {
-    heads(type_name)
-        .any(|head| !matches!(head, "core" | "alloc" | "std") && !crates.contains(&head))
+    heads(type_name).any(|head| !matches!(head, "core" | "alloc" | "std") && !crates.contains(&head))
 }
 
 /// The first segments of all paths in a type name.

@@ -94,18 +94,13 @@ fn the_canonical_form_is_pinned() {
     let all = [
         (
             "scalars",
-            digest(&(
-                true, 1i8, 2i16, 3i32, 4i64, 5i128, 6u8, 7u16, 8u32, 9u64, 10u128, 'c',
-            )),
+            digest(&(true, 1i8, 2i16, 3i32, 4i64, 5i128, 6u8, 7u16, 8u32, 9u64, 10u128, 'c')),
         ),
         ("usize is u64", digest(&9usize)),
         ("u64", digest(&9u64)),
         ("floats", digest(&(1.5f32, -0.0f64, f64::NAN))),
         ("text", digest(&("a", "", String::from("é")))),
-        (
-            "options",
-            digest(&(None::<u8>, Some(1u8), Some(None::<u8>), ())),
-        ),
+        ("options", digest(&(None::<u8>, Some(1u8), Some(None::<u8>), ()))),
         ("lists", digest(&(vec![1u8, 2], [1u8, 2], Vec::<u8>::new()))),
         (
             "structs",
@@ -113,22 +108,14 @@ fn the_canonical_form_is_pinned() {
         ),
         (
             "enums",
-            digest(&(
-                Enum::Unit,
-                Enum::Newtype(1),
-                Enum::Tuple(1, 2),
-                Enum::Struct { a: 1 },
-            )),
+            digest(&(Enum::Unit, Enum::Newtype(1), Enum::Tuple(1, 2), Enum::Struct { a: 1 })),
         ),
         ("map", digest(&Map(vec![("b", vec![1]), ("a", vec![])]))),
         ("path", digest(Path::new("a/b"))),
         ("long text", digest(&"x".repeat(200_000))),
         ("long list", digest(&vec![7u64; 50_000])),
     ];
-    let lines: Vec<String> = all
-        .iter()
-        .map(|(name, digest)| format!("{name}: {digest}"))
-        .collect();
+    let lines: Vec<String> = all.iter().map(|(name, digest)| format!("{name}: {digest}")).collect();
     expect![[r#"
         scalars: 2db239a36926397f
         usize is u64: 1eb4770ac440cc28
@@ -209,13 +196,7 @@ fn a_map_has_one_key_in_any_order() {
         entries
     };
     #[allow(clippy::disallowed_types)]
-    let hash = |reverse| {
-        digest(
-            &large(reverse)
-                .into_iter()
-                .collect::<std::collections::HashMap<_, _>>(),
-        )
-    };
+    let hash = |reverse| digest(&large(reverse).into_iter().collect::<std::collections::HashMap<_, _>>());
     assert_eq!(hash(false), hash(true));
     assert_eq!(
         hash(false),
@@ -292,14 +273,10 @@ fn a_type_of_a_foreign_crate_brings_the_executable_into_the_key() {
         KeyBuilder::new(&NARROW).finish::<Vec<u8>>(),
         KeyBuilder::new(&WIDE).finish::<Vec<u8>>()
     );
-    let foreign = KeyBuilder::new(&NARROW)
-        .finish::<Vec<serde_json::Value>>()
-        .unwrap();
+    let foreign = KeyBuilder::new(&NARROW).finish::<Vec<serde_json::Value>>().unwrap();
     assert_ne!(
         foreign,
-        KeyBuilder::new(&WIDE)
-            .finish::<Vec<serde_json::Value>>()
-            .unwrap()
+        KeyBuilder::new(&WIDE).finish::<Vec<serde_json::Value>>().unwrap()
     );
 }
 

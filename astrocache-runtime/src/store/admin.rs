@@ -51,9 +51,7 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreError::NoCacheDir => {
-                f.write_str("find a cache directory: set ASTROCACHE_DIR or HOME")
-            }
+            StoreError::NoCacheDir => f.write_str("find a cache directory: set ASTROCACHE_DIR or HOME"),
             StoreError::Refused { path, source } => {
                 write!(
                     f,
@@ -275,10 +273,7 @@ impl Store {
             ..Stats::default()
         };
         for entry in self.list() {
-            let function = stats
-                .functions
-                .entry((entry.package, entry.function))
-                .or_default();
+            let function = stats.functions.entry((entry.package, entry.function)).or_default();
             function.entries += 1;
             function.bytes += entry.size;
             stats.entries += 1;
@@ -435,10 +430,7 @@ fn is_whole(path: &Path) -> bool {
     let Some(key) = files::with_header(path, |header| header.key) else {
         return false;
     };
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let read = || {
         let (file, metadata) = os::open_file(path).ok()?;
         let bytes = os::read_exact_at(&file, 0, usize::try_from(metadata.len()).ok()?).ok()?;

@@ -93,10 +93,7 @@ impl Catalogue {
             let mut listed: Vec<&Entry> = entries.iter().collect();
             listed.sort_unstable_by_key(|entry| entry.key);
             for key in known {
-                if listed
-                    .binary_search_by(|entry| entry.key.0[..].cmp(&key))
-                    .is_err()
-                {
+                if listed.binary_search_by(|entry| entry.key.0[..].cmp(&key)).is_err() {
                     batch.remove(key);
                 }
             }
@@ -212,11 +209,7 @@ fn apply(db: &sled::Db, event: &Event) -> Contained<()> {
         } => {
             let tree = db.open_tree("functions")?;
             let name = format!("{package}\0{function}");
-            let old = tree
-                .get(&name)?
-                .as_deref()
-                .and_then(parse_counts)
-                .unwrap_or_default();
+            let old = tree.get(&name)?.as_deref().and_then(parse_counts).unwrap_or_default();
             let sum = [
                 old.hits + counts.hits,
                 old.misses + counts.misses,
@@ -245,9 +238,7 @@ fn write_entry(usage: Use, entry: &Entry) -> Vec<u8> {
 }
 
 fn write_use(usage: Use) -> Vec<u8> {
-    [usage.hits, usage.last_hit_ms]
-        .map(u64::to_le_bytes)
-        .concat()
+    [usage.hits, usage.last_hit_ms].map(u64::to_le_bytes).concat()
 }
 
 fn parse_entry(value: &[u8]) -> Option<(Use, &[u8])> {

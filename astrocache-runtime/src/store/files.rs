@@ -57,15 +57,11 @@ impl Files {
 
     pub(super) fn function_dir(&self, function: &str) -> PathBuf {
         let hash = blake3::hash(function.as_bytes());
-        self.root
-            .join("limited")
-            .join(Hex(&hash.as_bytes()[..8]).to_string())
+        self.root.join("limited").join(Hex(&hash.as_bytes()[..8]).to_string())
     }
 
     pub(super) fn shard_dir(&self, shard: u32) -> PathBuf {
-        self.root
-            .join("files")
-            .join(format!("{:02x}", shard % SHARDS))
+        self.root.join("files").join(format!("{:02x}", shard % SHARDS))
     }
 
     /// Opens the file of `key` and says how long it is.
@@ -106,10 +102,7 @@ impl Files {
     /// All folders that may hold value files.
     pub(super) fn dirs(&self) -> Vec<PathBuf> {
         let shards = (0..SHARDS).map(|shard| self.shard_dir(shard));
-        let limited = fs::read_dir(self.root.join("limited"))
-            .into_iter()
-            .flatten()
-            .flatten();
+        let limited = fs::read_dir(self.root.join("limited")).into_iter().flatten().flatten();
         shards
             .chain(limited.map(|entry| entry.path()))
             .filter(|dir| is_real_dir(dir))
@@ -121,20 +114,11 @@ impl Files {
     pub(super) fn sweep_temp(&self) {
         let old = |path: &Path| {
             let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
-            modified.is_ok_and(|modified| {
-                modified
-                    .elapsed()
-                    .is_ok_and(|age| age > Duration::from_secs(3600))
-            })
+            modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)))
         };
         for dir in ["temp", "small"] {
-            for entry in fs::read_dir(self.root.join(dir))
-                .into_iter()
-                .flatten()
-                .flatten()
-            {
-                let is_temp =
-                    dir == "temp" || entry.file_name().to_string_lossy().starts_with("temp-");
+            for entry in fs::read_dir(self.root.join(dir)).into_iter().flatten().flatten() {
+                let is_temp = dir == "temp" || entry.file_name().to_string_lossy().starts_with("temp-");
                 if is_temp && old(&entry.path()) {
                     let _ = fs::remove_file(entry.path());
                 }
@@ -152,9 +136,7 @@ pub(super) fn list(dir: &Path) -> Vec<Listed> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
-            let metadata = fs::symlink_metadata(entry.path())
-                .ok()
-                .filter(fs::Metadata::is_file)?;
+            let metadata = fs::symlink_metadata(entry.path()).ok().filter(fs::Metadata::is_file)?;
             let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             Some(Listed {
                 path: entry.path(),
@@ -199,9 +181,7 @@ impl OpenValue {
             .used
             .is_none_or(|used| used.elapsed().is_ok_and(|age| age > USED_GRAIN));
         if touch && stale {
-            let _ = self
-                .file
-                .set_times(FileTimes::new().set_modified(SystemTime::now()));
+            let _ = self.file.set_times(FileTimes::new().set_modified(SystemTime::now()));
         }
         Some(image)
     }

@@ -115,10 +115,7 @@ impl Journal {
             return;
         }
         let buffer = std::mem::take(&mut state.buffer);
-        if self
-            .append(&buffer)
-            .is_ok_and(|len| len.is_some_and(|len| len > CUT))
-        {
+        if self.append(&buffer).is_ok_and(|len| len.is_some_and(|len| len > CUT)) {
             let _ = self.log.seal(&self.dir.join("old"));
         }
     }
@@ -141,9 +138,7 @@ impl Journal {
         if self.dir.is_dir() {
             self.log.seal(&sealed)?;
         }
-        let files = super::files::list(&self.dir)
-            .into_iter()
-            .map(|file| file.path);
+        let files = super::files::list(&self.dir).into_iter().map(|file| file.path);
         Ok(files.filter(|path| path != self.log.path()).collect())
     }
 }
@@ -218,10 +213,7 @@ mod tests {
         journal.flush();
         let files = journal.take().unwrap();
         assert_eq!(
-            files
-                .iter()
-                .flat_map(|file| read(file).unwrap())
-                .collect::<Vec<_>>(),
+            files.iter().flat_map(|file| read(file).unwrap()).collect::<Vec<_>>(),
             events()
         );
     }
@@ -229,9 +221,7 @@ mod tests {
     #[test]
     fn a_damaged_event_costs_only_itself() {
         let mut bytes = Vec::new();
-        events()
-            .iter()
-            .for_each(|event| write_event(&mut bytes, event));
+        events().iter().for_each(|event| write_event(&mut bytes, event));
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x40;

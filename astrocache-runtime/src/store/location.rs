@@ -36,11 +36,7 @@ fn label(workspace: &Path) -> String {
 }
 
 fn user_cache_dir(var: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        var(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if cfg!(windows) {
         return absolute("LOCALAPPDATA");
     }
@@ -61,9 +57,7 @@ pub(crate) fn check(root: &Path) -> io::Result<bool> {
     os::check_owner(root, &metadata)?;
     for folder in FOLDERS {
         if found(&root.join(folder))?.is_some_and(|metadata| !metadata.is_dir()) {
-            return Err(io::Error::other(format!(
-                "`{folder}` in it is not a directory"
-            )));
+            return Err(io::Error::other(format!("`{folder}` in it is not a directory")));
         }
     }
     Ok(true)
@@ -107,16 +101,9 @@ mod tests {
     #[test]
     fn the_cache_directory_follows_the_environment() {
         let dir = |vars: &'static [(&str, &str)]| {
-            user_cache_dir(|name| {
-                vars.iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, value)| (*value).into())
-            })
+            user_cache_dir(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into()))
         };
-        assert_eq!(
-            dir(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]),
-            Some("/c".into())
-        );
+        assert_eq!(dir(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]), Some("/c".into()));
         assert_eq!(
             dir(&[("XDG_CACHE_HOME", "relative"), ("HOME", "/h")]),
             Some("/h/.cache".into())
@@ -132,16 +119,10 @@ mod tests {
         let root = dir.path().join("store");
         assert!(!check(&root).unwrap());
         create(&root).unwrap();
-        assert_eq!(
-            fs::metadata(&root).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(check(&root).unwrap());
-        assert_eq!(
-            fs::metadata(&root).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
 
         let link = dir.path().join("link");
         symlink(&root, &link).unwrap();

@@ -62,11 +62,7 @@ impl Pack {
     /// The verified record of `key`.
     pub(super) fn get(&self, key: &Key) -> Option<Vec<u8>> {
         let prefix = prefix(key);
-        let bucket = if self.bits == 0 {
-            0
-        } else {
-            prefix >> (64 - self.bits)
-        };
+        let bucket = if self.bits == 0 { 0 } else { prefix >> (64 - self.bits) };
         let fanout = self.index + u64::from(self.count) * ENTRY as u64;
         let bounds = os::read_exact_at(&self.file, fanout + bucket * 4, 8).ok()?;
         let from = u32::from_le_bytes(*bounds.first_chunk()?);
@@ -113,16 +109,9 @@ pub(super) fn is_record_of(bytes: &[u8], key: &Key) -> bool {
 }
 
 fn parse_entry(raw: &[u8]) -> (u64, Place) {
-    let field =
-        |at: usize| u64::from_le_bytes(*raw[at..].first_chunk().expect("an entry has 20 bytes"));
+    let field = |at: usize| u64::from_le_bytes(*raw[at..].first_chunk().expect("an entry has 20 bytes"));
     let len = u32::from_le_bytes(*raw[16..].first_chunk().expect("an entry has 20 bytes"));
-    (
-        field(0),
-        Place {
-            offset: field(8),
-            len,
-        },
-    )
+    (field(0), Place { offset: field(8), len })
 }
 
 fn parse_footer(footer: &[u8], len: u64) -> Option<(u32, u32, u64)> {
@@ -180,9 +169,7 @@ impl PackWriter {
             self.out.write_all(&place.len.to_le_bytes())?;
         }
         for bucket in 0..=(1u64 << bits) {
-            let below = |prefix: u64| {
-                bits > 0 && (prefix >> (64 - bits)) < bucket || bits == 0 && bucket == 1
-            };
+            let below = |prefix: u64| bits > 0 && (prefix >> (64 - bits)) < bucket || bits == 0 && bucket == 1;
             let start = self.index.partition_point(|(prefix, _)| below(*prefix));
             self.out.write_all(&(start as u32).to_le_bytes())?;
         }
@@ -198,12 +185,7 @@ impl PackWriter {
 /// Finds the records of a log's bytes that begin at `base` in the file, in order. Torn ones are stepped over. Returns how
 /// far the log is settled: an unfinished record at the very end may still be in the making. Unless the bytes reach to the
 /// `end` of the log, a record that they cut off is simply left for the next piece.
-pub(super) fn scan(
-    bytes: &[u8],
-    base: u64,
-    end: bool,
-    mut found: impl FnMut(record::Header<'_>, Place),
-) -> u64 {
+pub(super) fn scan(bytes: &[u8], base: u64, end: bool, mut found: impl FnMut(record::Header<'_>, Place)) -> u64 {
     let mut at = 0;
     while at < bytes.len() {
         let rest = &bytes[at..];
@@ -235,9 +217,7 @@ pub(super) fn scan(
 /// A record is whole when another one follows it or the file ends there; otherwise its checksum decides.
 fn is_whole(rest: &[u8], extent: Extent) -> bool {
     let after = &rest[extent.total()..];
-    after.is_empty()
-        || after.starts_with(record::MAGIC)
-        || record::read(&rest[..extent.total()]).is_some()
+    after.is_empty() || after.starts_with(record::MAGIC) || record::read(&rest[..extent.total()]).is_some()
 }
 
 fn next_magic(bytes: &[u8]) -> Option<usize> {

@@ -104,10 +104,7 @@ impl Small {
     }
 
     /// Rewrites everything into one pack with the records that `keep` wants. `None` if someone else is at it.
-    pub(super) fn rewrite(
-        &self,
-        keep: impl Fn(&Header<'_>, u64) -> bool,
-    ) -> io::Result<Option<()>> {
+    pub(super) fn rewrite(&self, keep: impl Fn(&Header<'_>, u64) -> bool) -> io::Result<Option<()>> {
         if !self.dir.is_dir() {
             return Ok(Some(()));
         }
@@ -128,17 +125,10 @@ impl Small {
         view.refresh(&self.dir);
         let mut damaged = 0;
         let mut visit = |bytes: Option<Vec<u8>>| match bytes.as_deref().and_then(record::read) {
-            Some((header, _)) => each(
-                &header,
-                bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            ),
+            Some((header, _)) => each(&header, bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             None => damaged += 1,
         };
-        for index in view
-            .active
-            .iter()
-            .chain(view.sealed.iter().filter_map(Source::log))
-        {
+        for index in view.active.iter().chain(view.sealed.iter().filter_map(Source::log)) {
             index
                 .places
                 .values()
@@ -146,9 +136,7 @@ impl Small {
         }
         for pack in view.sealed.iter().filter_map(Source::pack) {
             match pack.entries(0, pack.count()) {
-                Ok(entries) => entries
-                    .into_iter()
-                    .for_each(|(_, place)| visit(pack.read(place))),
+                Ok(entries) => entries.into_iter().for_each(|(_, place)| visit(pack.read(place))),
                 Err(_) => visit(None),
             }
         }
@@ -163,12 +151,7 @@ impl Small {
     /// Moves logs into packs: the active one if asked, and any that a killed process left half-way.
     fn seal(&self, active: bool) -> io::Result<()> {
         let names = list(&self.dir)?;
-        let generation = names
-            .iter()
-            .filter_map(|name| generation(name))
-            .max()
-            .unwrap_or(0)
-            + 1;
+        let generation = names.iter().filter_map(|name| generation(name)).max().unwrap_or(0) + 1;
         let mut waiting: Vec<String> = names
             .into_iter()
             .filter(|name| is_generation_of("sealing-", name))
@@ -190,9 +173,7 @@ impl Small {
         let (file, metadata) = os::open_file(log)?;
         let bytes = os::read_exact_at(&file, 0, metadata.len() as usize)?;
         let mut found: Vec<(Key, Place)> = Vec::new();
-        pack::scan(&bytes, 0, true, |header, place| {
-            found.push((header.key, place))
-        });
+        pack::scan(&bytes, 0, true, |header, place| found.push((header.key, place)));
         // Later records of a key replace earlier ones.
         found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.offset.cmp(&a.1.offset)));
         found.dedup_by_key(|(key, _)| *key);
@@ -208,21 +189,13 @@ impl Small {
         })
     }
 
-    fn write_pack(
-        &self,
-        generation: &str,
-        fill: impl FnOnce(&mut PackWriter) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn write_pack(&self, generation: &str, fill: impl FnOnce(&mut PackWriter) -> io::Result<()>) -> io::Result<()> {
         let temp = self.dir.join(format!("temp-{:016x}", unique()));
         let write = || {
             let mut pack = PackWriter::create(&temp)?;
             fill(&mut pack)?;
             pack.finish()?;
-            fs::rename(
-                &temp,
-                self.dir
-                    .join(format!("pack-{generation}-{:016x}", unique())),
-            )
+            fs::rename(&temp, self.dir.join(format!("pack-{generation}-{:016x}", unique())))
         };
         write().inspect_err(|_| drop(fs::remove_file(&temp)))
     }
@@ -247,12 +220,7 @@ impl Small {
     }
 
     /// Merges packs (newest first) into one. `all` says that no older pack exists, so that removals have done their work.
-    fn merge(
-        &self,
-        packs: &[OnDisk],
-        all: bool,
-        keep: impl Fn(&Header<'_>, u64) -> bool,
-    ) -> io::Result<()> {
+    fn merge(&self, packs: &[OnDisk], all: bool, keep: impl Fn(&Header<'_>, u64) -> bool) -> io::Result<()> {
         let open: Vec<Pack> = packs
             .iter()
             .filter_map(|pack| Pack::open(&pack.path).transpose())
@@ -286,9 +254,7 @@ impl Small {
             }
             Ok(())
         })?;
-        packs
-            .iter()
-            .try_for_each(|pack| pack::remove_quietly(&pack.path))
+        packs.iter().try_for_each(|pack| pack::remove_quietly(&pack.path))
     }
 }
 
@@ -330,9 +296,7 @@ fn is_generation_of(kind: &str, name: &str) -> bool {
 
 /// The generation of a pack or sealed log.
 fn generation(name: &str) -> Option<u64> {
-    let rest = name
-        .strip_prefix("pack-")
-        .or_else(|| name.strip_prefix("sealing-"))?;
+    let rest = name.strip_prefix("pack-").or_else(|| name.strip_prefix("sealing-"))?;
     u64::from_str_radix(rest.get(..16)?, 16).ok()
 }
 

@@ -26,14 +26,8 @@ fn a_replaced_value_never_comes_up_again() {
     let store = Arc::new(LiveStore::new(root.clone(), 1 << 30));
     let key = Key([3; 32]);
     for len in [10, 100_000, 20, 30, 200_000, 300_000, 5] {
-        store
-            .replace(&key, &record_of(key, len), Scope::Shared)
-            .unwrap();
-        let seen = |store: &LiveStore| {
-            store
-                .get(&key, Scope::Shared)
-                .map(|image| image.value().len())
-        };
+        store.replace(&key, &record_of(key, len), Scope::Shared).unwrap();
+        let seen = |store: &LiveStore| store.get(&key, Scope::Shared).map(|image| image.value().len());
         assert_eq!(seen(&store), Some(len));
         let other = LiveStore::new(root.clone(), 1 << 30);
         assert_eq!(seen(&other), Some(len));

@@ -125,9 +125,7 @@ fn make_room(usage: &mut Usage, root: &Path, files: &Files, limit: u64) {
 fn remove_cheapest(found: Vec<Listed>, goal: u64) -> u64 {
     let now = SystemTime::now();
     let value = |file: &Listed| {
-        let age = now
-            .duration_since(file.used)
-            .map_or(0, |age| age.as_millis() as u64);
+        let age = now.duration_since(file.used).map_or(0, |age| age.as_millis() as u64);
         let cost = files::with_header(&file.path, |header| header.cost_ns).unwrap_or(0);
         worth(cost, file.len, age)
     };
@@ -202,13 +200,7 @@ mod tests {
     fn triggers_stand_for_the_bytes_that_were_put() {
         let limit = 1 << 30;
         let triggered: u64 = (0..20_000u32)
-            .filter_map(|n| {
-                trigger(
-                    &Key(*blake3::hash(&n.to_le_bytes()).as_bytes()),
-                    100_000,
-                    limit,
-                )
-            })
+            .filter_map(|n| trigger(&Key(*blake3::hash(&n.to_le_bytes()).as_bytes()), 100_000, limit))
             .sum();
         let put = 20_000 * 100_000;
         assert!(

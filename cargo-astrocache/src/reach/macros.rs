@@ -152,7 +152,9 @@ impl Flood<'_> {
             self.method(id, name, it.module);
             self.any_assoc(name, id.krate);
             self.open_item(id, name, it.module, true);
-            let known = [Ns::Value, Ns::Type].iter().any(|&ns| self.world.is_declared(it.module, &[name], ns));
+            let known = [Ns::Value, Ns::Type]
+                .iter()
+                .any(|&ns| self.world.is_declared(it.module, &[name], ns));
             if !known {
                 self.by_name(id, name, &[], it.module);
             }

@@ -1,6 +1,6 @@
 //! R10: derives, attribute macros, function-like proc macros.
 //!
-//! A proc macro is a program: its whole package and dependencies stand for what it may do (the fingerprint adds them).
+//! A proc macro is a program: its own closure, from its entry, stands for what it may do (the fingerprint adds it).
 //! What it *emits* runs in the closure. Emitted names are found in the `quote!` tokens, and in the strings, of the
 //! functions that its entry reaches; they are looked up where the output is pasted, and in the crates that depend
 //! directly on the proc-macro package (a derive's output speaks of its own runtime crate), with what those can see.

@@ -267,10 +267,9 @@ fn r10_derives_attributes_and_the_paths_in_them_are_live() {
     );
 }
 
-/// The first two are sound and too much: a key of a helper attribute (`skip`, `with`) is looked up like any name, is
-/// written nowhere, and so could be what any derive in this module adds; `Unused` needs not be live.
+/// A key of a helper attribute (`skip`, `with`) is no name that another derive of the module might have added.
 #[test]
-fn r10_a_key_in_a_helper_attribute_makes_other_derives_of_the_module_live_an_emitted_path_does_not() {
+fn r10_neither_a_key_in_a_helper_attribute_nor_an_emitted_path_makes_other_derives_of_the_module_live() {
     let with = |emitted: &str, field: &str| {
         format!(
             "//- /mac/src/lib.rs crate:mac proc-macro
@@ -289,19 +288,17 @@ fn r10_a_key_in_a_helper_attribute_makes_other_derives_of_the_module_live_an_emi
     check(
         &with("", "#[wire(skip)]"),
         expect![[r#"
-        fn app::root (root)
-        struct app::S (R1)
-        struct app::Unused (R10)
-    "#]],
+            fn app::root (root)
+            struct app::S (R1)
+        "#]],
     );
     check(
         &with("", "#[wire(with = \"helpers::with\")]"),
         expect![[r#"
-        fn app::root (root)
-        struct app::S (R1)
-        struct app::Unused (R10)
-        fn app::helpers::with (R10)
-    "#]],
+            fn app::root (root)
+            struct app::S (R1)
+            fn app::helpers::with (R10)
+        "#]],
     );
     check(
         &with("::rt::emitted()", ""),

@@ -236,7 +236,7 @@ impl<'w> Context<'w> {
         };
         for &ns in spaces {
             let found = match kind {
-                MentionKind::WeakToken => self.world.resolve_written(module, path, ns),
+                MentionKind::WeakToken | MentionKind::AttributePath => self.world.resolve_written(module, path, ns),
                 MentionKind::Pattern if path.len() == 1 => self.world.resolve_written(module, path, ns),
                 _ => self.world.resolve(module, path, ns),
             };

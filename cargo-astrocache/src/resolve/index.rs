@@ -178,7 +178,12 @@ impl Index {
             self.by_mention.entry(it).or_default().push(number);
         }
         let open = open_head && deciding.is_empty() && trait_ == TraitRef::External;
-        if open && !header.trait_.as_ref().is_some_and(|path| is_marker(world, module, path)) {
+        if open
+            && !header
+                .trait_
+                .as_ref()
+                .is_some_and(|path| is_marker(world, module, path))
+        {
             self.unconditional.push(number);
         }
         self.impl_of.insert(id, number);

@@ -62,15 +62,10 @@ pub fn run(args: Vec<String>) -> Result<()> {
             trials.with_context(|| format!("project `{}`", project.name))?,
         );
     }
-    ensure!(
-        !results.is_empty(),
-        "no project of that name\nusage: {USAGE}"
-    );
+    ensure!(!results.is_empty(), "no project of that name\nusage: {USAGE}");
     let report = markdown(&results);
     match markdown_file {
-        Some(file) => {
-            fs::write(&file, &report).with_context(|| format!("cannot write {}", file.display()))?
-        }
+        Some(file) => fs::write(&file, &report).with_context(|| format!("cannot write {}", file.display()))?,
         None => print!("{report}"),
     }
     let misses = misses(&results);

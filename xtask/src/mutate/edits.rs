@@ -44,20 +44,13 @@ pub fn panic(file: &File, item: &FnItem) -> Option<String> {
 pub fn bump(file: &File, tokens: std::ops::Range<usize>, random: &mut Random) -> Option<String> {
     let is_site = |at: &usize| {
         let before = file.word(at.wrapping_sub(1));
-        file.toks[*at].kind == Kind::Number
-            && before != "."
-            && before != "#"
-            && bumped(file.word(*at)).is_some()
+        file.toks[*at].kind == Kind::Number && before != "." && before != "#" && bumped(file.word(*at)).is_some()
     };
     let sites: Vec<usize> = tokens.filter(is_site).collect();
     let site = *sites.get(random.below(sites.len()))?;
     let range = file.toks[site].range.clone();
     let new = bumped(&file.text[range.clone()])?;
-    Some(format!(
-        "{}{new}{}",
-        &file.text[..range.start],
-        &file.text[range.end..]
-    ))
+    Some(format!("{}{new}{}", &file.text[..range.start], &file.text[range.end..]))
 }
 
 fn bumped(number: &str) -> Option<String> {
@@ -71,12 +64,7 @@ fn bumped(number: &str) -> Option<String> {
     let (digits, suffix) = number.split_at(digits);
     let value: u128 = digits.replace('_', "").parse().ok()?;
     let whole = suffix.is_empty() || suffix.starts_with(['u', 'i']);
-    whole.then(|| {
-        format!(
-            "{}{suffix}",
-            if value < 100 { value + 1 } else { value - 1 }
-        )
-    })
+    whole.then(|| format!("{}{suffix}", if value < 100 { value + 1 } else { value - 1 }))
 }
 
 /// The ways to change text and keep its meaning.
@@ -111,22 +99,12 @@ impl Keep {
     pub fn apply(self, file: &File, item: &FnItem, random: &mut Random) -> Option<String> {
         match self {
             Keep::Comment => {
-                let comments = [
-                    " /* mutant ; } */ ",
-                    " // mutant: fn fake() {\n",
-                    "/* /* nested */ */",
-                ];
+                let comments = [" /* mutant ; } */ ", " // mutant: fn fake() {\n", "/* /* nested */ */"];
                 let at = file.toks[item.body.start].range.end;
-                Some(insert(
-                    &file.text,
-                    at,
-                    comments[random.below(comments.len())],
-                ))
+                Some(insert(&file.text, at, comments[random.below(comments.len())]))
             }
             Keep::LineAbove => {
-                let line = file.text[..item.range.start]
-                    .rfind('\n')
-                    .map_or(0, |at| at + 1);
+                let line = file.text[..item.range.start].rfind('\n').map_or(0, |at| at + 1);
                 let blank = file.text[line..item.range.start].trim().is_empty();
                 blank.then(|| insert(&file.text, line, "// a new line, with a \"quote\n"))
             }
@@ -156,18 +134,11 @@ fn white_space(file: &File, item: &FnItem, random: &mut Random) -> Option<String
 /// Swaps a function with the next one, if nothing but white space is between them and no attribute or doc belongs to either.
 fn swap(file: &File, item: &FnItem) -> Option<String> {
     let text = &file.text;
-    let next = file
-        .fns
-        .iter()
-        .find(|other| other.range.start >= item.range.end)?;
+    let next = file.fns.iter().find(|other| other.range.start >= item.range.end)?;
     let between = &text[item.range.end..next.range.start];
     let before = text[..item.range.start].trim_end();
     let last_line = before.lines().next_back().unwrap_or("").trim_start();
-    if !between.trim().is_empty()
-        || before.ends_with(']')
-        || last_line.starts_with("//")
-        || before.ends_with("*/")
-    {
+    if !between.trim().is_empty() || before.ends_with(']') || last_line.starts_with("//") || before.ends_with("*/") {
         return None;
     }
     let (first, second) = (&text[item.range.clone()], &text[next.range.clone()]);
@@ -215,10 +186,7 @@ mod tests {
         assert_eq!(bumped("7u8").as_deref(), Some("8u8"));
         assert_eq!(bumped("1_000").as_deref(), Some("999"));
         assert_eq!(bumped("0xff").as_deref(), Some("0xfe"));
-        assert_eq!(
-            (bumped("1.5"), bumped("1e3"), bumped("0b11")),
-            (None, None, None)
-        );
+        assert_eq!((bumped("1.5"), bumped("1e3"), bumped("0b11")), (None, None, None));
         let file = file("fn f() { t.0 + 5 }");
         let body = file.fns[0].body.clone();
         assert_eq!(
@@ -231,20 +199,14 @@ mod tests {
     fn a_panic_goes_behind_inner_attributes_and_not_into_const_fns() {
         let file = file("fn f() { #![allow(x)] g() } const fn c() {}");
         let text = panic(&file, &file.fns[0]).expect("it has a body");
-        assert!(
-            text.starts_with("fn f() { #![allow(x)] if ::core"),
-            "{text}"
-        );
+        assert!(text.starts_with("fn f() { #![allow(x)] if ::core"), "{text}");
         assert_eq!(panic(&file, &file.fns[1]), None);
     }
 
     #[test]
     fn functions_swap_only_when_nothing_belongs_to_them() {
         let plain = file("fn a() {}\n\nfn b() {}\n");
-        assert_eq!(
-            swap(&plain, &plain.fns[0]).as_deref(),
-            Some("fn b() {}\n\nfn a() {}\n")
-        );
+        assert_eq!(swap(&plain, &plain.fns[0]).as_deref(), Some("fn b() {}\n\nfn a() {}\n"));
         let tagged = file("#[x]\nfn a() {}\nfn b() {}\n");
         assert_eq!(swap(&tagged, &tagged.fns[0]), None);
         let documented = file("/// a\nfn a() {}\nfn b() {}\n");
@@ -258,9 +220,7 @@ mod tests {
         );
         let found: Vec<&str> = constants(&file)
             .into_iter()
-            .map(|(_, r)| {
-                &file.text[file.toks[r.start].range.start..file.toks[r.end - 1].range.end]
-            })
+            .map(|(_, r)| &file.text[file.toks[r.start].range.start..file.toks[r.end - 1].range.end])
             .collect();
         assert_eq!(
             found,

@@ -33,17 +33,11 @@ pub fn misses(projects: &BTreeMap<String, Trials>) -> usize {
 }
 
 fn row(out: &mut String, project: &str, records: &[&Record]) {
-    let recall = |group| {
-        share(
-            records.iter().filter(|r| r.group == group && r.concerns),
-            |r| r.changed,
-        )
-    };
+    let recall = |group| share(records.iter().filter(|r| r.group == group && r.concerns), |r| r.changed);
     let calm = |group| {
-        share(
-            records.iter().filter(|r| r.group == group && !r.concerns),
-            |r| !r.changed,
-        )
+        share(records.iter().filter(|r| r.group == group && !r.concerns), |r| {
+            !r.changed
+        })
     };
     let _ = writeln!(
         out,
@@ -57,10 +51,7 @@ fn row(out: &mut String, project: &str, records: &[&Record]) {
 }
 
 /// `right/all (percent)`.
-fn share<'r>(
-    records: impl Iterator<Item = &'r &'r Record>,
-    right: impl Fn(&Record) -> bool,
-) -> String {
+fn share<'r>(records: impl Iterator<Item = &'r &'r Record>, right: impl Fn(&Record) -> bool) -> String {
     let (mut hits, mut all) = (0_usize, 0_usize);
     for record in records {
         all += 1;
@@ -83,17 +74,11 @@ fn details(out: &mut String, project: &str, trials: &Trials) {
         }
     };
     let all = || trials.records.iter();
-    list(
-        out,
-        "Missed",
-        all().filter(|r| r.concerns && !r.changed).collect(),
-    );
+    list(out, "Missed", all().filter(|r| r.concerns && !r.changed).collect());
     list(
         out,
         "Not stable",
-        all()
-            .filter(|r| r.group == Group::Preserving && r.changed)
-            .collect(),
+        all().filter(|r| r.group == Group::Preserving && r.changed).collect(),
     );
     for (why, n) in &trials.skipped {
         let _ = writeln!(out, "\n{n} edits of {project} were not tried: {why}.");
@@ -132,8 +117,6 @@ mod tests {
             text.contains("| p | 1/2 (50.0 %) | 1/1 (100.0 %) | - | - | 0/1 (0.0 %) |"),
             "{text}"
         );
-        assert!(
-            text.contains("Missed in p:\n\n- w, root `r`") && text.contains("Not stable in p:")
-        );
+        assert!(text.contains("Missed in p:\n\n- w, root `r`") && text.contains("Not stable in p:"));
     }
 }

@@ -60,13 +60,7 @@ pub struct Bench<'a> {
 }
 
 /// Runs all trials of one project.
-pub fn run(
-    workspace: &Workspace,
-    target: &Path,
-    tool: &Tool,
-    counts: Counts,
-    seed: u64,
-) -> Result<Trials> {
+pub fn run(workspace: &Workspace, target: &Path, tool: &Tool, counts: Counts, seed: u64) -> Result<Trials> {
     let mut bench = Bench::new(workspace, target, tool)?;
     let mut random = Random::new(seed);
     bench.semantic(counts.semantic, &mut random)?;
@@ -87,16 +81,9 @@ impl<'a> Bench<'a> {
         let (compiled, _) = written(&graph, &graph.all(), &mut sources);
         let base = tool.fingerprints(&workspace.dir, &workspace.roots)?;
         let again = tool.fingerprints(&workspace.dir, &workspace.roots)?;
-        ensure!(
-            base == again,
-            "the tool gives other fingerprints the second time"
-        );
+        ensure!(base == again, "the tool gives other fingerprints the second time");
         let inside = |key: &&FnKey| Path::new(&key.file).starts_with(&workspace.dir);
-        let names: BTreeSet<&String> = compiled
-            .iter()
-            .filter(inside)
-            .map(|key| &key.file)
-            .collect();
+        let names: BTreeSet<&String> = compiled.iter().filter(inside).map(|key| &key.file).collect();
         let mut files = BTreeMap::new();
         for name in names {
             let text = fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
@@ -129,25 +116,16 @@ impl<'a> Bench<'a> {
             pool.push((key, item));
         }
         let mut jobs = Vec::new();
-        for (mut pool, share) in [
-            (reached, wanted),
-            (compiled, wanted * 2 / 3),
-            (dead, wanted / 3),
-        ] {
+        for (mut pool, share) in [(reached, wanted), (compiled, wanted * 2 / 3), (dead, wanted / 3)] {
             random.shuffle(&mut pool);
             pool.truncate(share);
             jobs.extend(pool);
         }
         for (key, item) in jobs {
             let file = &self.files[&key.file];
-            let with_panic = if random.below(4) == 0 {
-                None
-            } else {
-                panic(file, &item)
-            };
+            let with_panic = if random.below(4) == 0 { None } else { panic(file, &item) };
             let edited = with_panic.map(|text| ("a panic", text));
-            let edited =
-                edited.or_else(|| Some(("a number", bump(file, item.body.clone(), random)?)));
+            let edited = edited.or_else(|| Some(("a number", bump(file, item.body.clone(), random)?)));
             let edited = edited.or_else(|| Some(("a panic", panic(file, &item)?)));
             let Some((what, text)) = edited else {
                 self.skip("no place to edit");
@@ -159,9 +137,7 @@ impl<'a> Bench<'a> {
                 .reach
                 .iter()
                 .filter(|(_, keys)| keys.contains(&key) || !item.is_const);
-            let truth = truth
-                .map(|(root, keys)| (root.clone(), keys.contains(&key)))
-                .collect();
+            let truth = truth.map(|(root, keys)| (root.clone(), keys.contains(&key))).collect();
             self.try_edit(Group::Semantic, &what, &key.file, &text, truth)?;
         }
         Ok(())
@@ -183,11 +159,7 @@ impl<'a> Bench<'a> {
                 };
                 done += 1;
                 let what = format!("{} at {}", keep.name(), self.describe(key, item));
-                let truth = self
-                    .reach
-                    .keys()
-                    .map(|root| (root.clone(), false))
-                    .collect();
+                let truth = self.reach.keys().map(|root| (root.clone(), false)).collect();
                 self.try_edit(Group::Preserving, &what, &key.file, &text, truth)?;
             }
         }
@@ -232,11 +204,7 @@ impl<'a> Bench<'a> {
     }
 
     fn rebuilt(&self) -> Result<BTreeMap<String, bool>> {
-        let graph = Graph::read(&build(
-            &self.workspace.dir,
-            &self.workspace.package,
-            self.target,
-        )?)?;
+        let graph = Graph::read(&build(&self.workspace.dir, &self.workspace.package, self.target)?)?;
         let code = code(&graph, self.workspace)?;
         Ok(code
             .into_iter()
@@ -253,9 +221,7 @@ impl<'a> Bench<'a> {
         truth: BTreeMap<String, bool>,
     ) -> Result<()> {
         write(file, text)?;
-        let answer = self
-            .tool
-            .fingerprints(&self.workspace.dir, &self.workspace.roots);
+        let answer = self.tool.fingerprints(&self.workspace.dir, &self.workspace.roots);
         write(file, &self.files[file].text)?;
         let answer = answer.with_context(|| format!("after {what}"))?;
         for (root, concerns) in truth {
@@ -286,12 +252,7 @@ impl<'a> Bench<'a> {
     }
 
     fn describe(&self, key: &FnKey, item: &FnItem) -> String {
-        format!(
-            "{}:{} fn {}",
-            self.shown(&key.file),
-            item.lines.start,
-            item.name
-        )
+        format!("{}:{} fn {}", self.shown(&key.file), item.lines.start, item.name)
     }
 
     fn shown(&self, file: &str) -> String {

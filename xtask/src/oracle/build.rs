@@ -95,10 +95,7 @@ fn is_target_rlib(message: &Value, host: &str) -> bool {
 
 fn rlib<'m>(message: &'m Value, host: &str) -> Option<&'m str> {
     let inside = format!("/{host}/");
-    let names = message["filenames"]
-        .as_array()?
-        .iter()
-        .filter_map(Value::as_str);
+    let names = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
     names
         .into_iter()
         .find(|name| name.ends_with(".rlib") && name.contains(&inside))
@@ -113,9 +110,7 @@ fn ir(message: &Value, host: &str) -> Result<PathBuf> {
         .into_iter()
         .flatten()
         .filter_map(Value::as_str);
-    let hashed = files
-        .find(|file| file.ends_with(".rmeta"))
-        .map_or(rlib, Path::new);
+    let hashed = files.find(|file| file.ends_with(".rmeta")).map_or(rlib, Path::new);
     let stem = hashed.file_stem().unwrap_or_default().to_string_lossy();
     let ir = hashed.with_file_name(format!("{}.ll", stem.trim_start_matches("lib")));
     ensure!(

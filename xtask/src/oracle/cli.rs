@@ -36,13 +36,8 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let mut parts = Vec::new();
     for (name, workspace) in workspaces(&options, &work)? {
         eprintln!("oracle: {name}");
-        let comparisons = comparisons(
-            &workspace,
-            &work.join("target").join(&name),
-            &tool,
-            &mut sources,
-        )
-        .with_context(|| format!("project `{name}`"))?;
+        let comparisons = comparisons(&workspace, &work.join("target").join(&name), &tool, &mut sources)
+            .with_context(|| format!("project `{name}`"))?;
         parts.push(Part {
             project: name,
             dir: workspace.dir,
@@ -51,9 +46,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
     }
     let report = markdown(&parts, &mut sources);
     match &options.markdown {
-        Some(file) => {
-            fs::write(file, &report).with_context(|| format!("cannot write {}", file.display()))?
-        }
+        Some(file) => fs::write(file, &report).with_context(|| format!("cannot write {}", file.display()))?,
         None => print!("{report}"),
     }
     let missing: usize = parts
@@ -94,22 +87,12 @@ fn options(args: Vec<String>) -> Result<Options> {
 
 fn workspaces(options: &Options, work: &std::path::Path) -> Result<Vec<(String, Workspace)>> {
     if let Some(dir) = &options.project {
-        let package = options
-            .package
-            .clone()
-            .context("`--project` needs `--package`")?;
-        ensure!(
-            !options.roots.is_empty(),
-            "`--project` needs at least one `--root`"
-        );
+        let package = options.package.clone().context("`--project` needs `--package`")?;
+        ensure!(!options.roots.is_empty(), "`--project` needs at least one `--root`");
         let dir = dir
             .canonicalize()
             .with_context(|| format!("no project at {}", dir.display()))?;
-        let name = dir
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return Ok(vec![(
             name,
             Workspace {

@@ -33,19 +33,15 @@ impl Tool {
             Some(program) => program,
             None => built()?,
         };
-        ensure!(
-            program.exists(),
-            "there is no tool at {}",
-            program.display()
-        );
+        ensure!(program.exists(), "there is no tool at {}", program.display());
         Ok(Tool { program })
     }
 
     /// The closure of one root.
     pub fn closure(&self, workspace: &Path, root: &str) -> Result<Vec<Definition>> {
         let stdout = self.run(workspace, &["explain", "--message-format", "json", root])?;
-        let explained: Explained = serde_json::from_str(&stdout)
-            .with_context(|| format!("`explain` of `{root}` gave another JSON"))?;
+        let explained: Explained =
+            serde_json::from_str(&stdout).with_context(|| format!("`explain` of `{root}` gave another JSON"))?;
         let absolute = |it: Definition| Definition {
             file: workspace.join(&it.file),
             ..it
@@ -54,11 +50,7 @@ impl Tool {
     }
 
     /// The fingerprints of all roots, by path.
-    pub fn fingerprints(
-        &self,
-        workspace: &Path,
-        roots: &[String],
-    ) -> Result<BTreeMap<String, String>> {
+    pub fn fingerprints(&self, workspace: &Path, roots: &[String]) -> Result<BTreeMap<String, String>> {
         let mut args = vec!["fingerprint"];
         args.extend(roots.iter().map(String::as_str));
         let stdout = self.run(workspace, &args)?;
@@ -70,10 +62,7 @@ impl Tool {
             found.insert(path.to_owned(), fingerprint.to_owned());
         }
         for root in roots {
-            ensure!(
-                found.contains_key(root),
-                "the tool gave no fingerprint for `{root}`"
-            );
+            ensure!(found.contains_key(root), "the tool gave no fingerprint for `{root}`");
         }
         Ok(found)
     }

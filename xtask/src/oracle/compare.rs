@@ -42,10 +42,7 @@ pub struct Comparison {
 impl Sources {
     pub fn file(&mut self, path: &str) -> Option<&File> {
         let load = || fs::read_to_string(path).ok().map(File::new);
-        self.files
-            .entry(path.to_owned())
-            .or_insert_with(load)
-            .as_ref()
+        self.files.entry(path.to_owned()).or_insert_with(load).as_ref()
     }
 
     /// The written function that was compiled to what stands at `place`.
@@ -73,21 +70,14 @@ impl Sources {
                 let Some(item) = file.item_at(definition.line) else {
                     return Vec::new();
                 };
-                let (Some(first), Some(last)) =
-                    (file.toks.get(item.start), file.toks.get(item.end - 1))
-                else {
+                let (Some(first), Some(last)) = (file.toks.get(item.start), file.toks.get(item.end - 1)) else {
                     return Vec::new();
                 };
                 let inside = first.range.start..last.range.end;
-                file.fns
-                    .iter()
-                    .filter(|f| inside.contains(&f.word))
-                    .map(key)
-                    .collect()
+                file.fns.iter().filter(|f| inside.contains(&f.word)).map(key).collect()
             }
             kind if kind.contains("fn") || kind.contains("function") || kind.contains("method") => {
-                let header =
-                    |f: &&FnItem| (f.lines.start..=file.line(f.word)).contains(&definition.line);
+                let header = |f: &&FnItem| (f.lines.start..=file.line(f.word)).contains(&definition.line);
                 let name = definition.path.rsplit("::").next().unwrap_or_default();
                 let named = file.fns.iter().filter(header).find(|f| f.name == name);
                 let found = named
@@ -129,13 +119,7 @@ impl Sources {
 }
 
 /// Compares what rustc reaches from `root` with the tool's closure of it.
-pub fn compare(
-    graph: &Graph,
-    node: Node,
-    root: &str,
-    closure: &[Definition],
-    sources: &mut Sources,
-) -> Comparison {
+pub fn compare(graph: &Graph, node: Node, root: &str, closure: &[Definition], sources: &mut Sources) -> Comparison {
     let reached = graph.walk(node, |_, _| true);
     let (truth, unwritten) = written(graph, &reached, sources);
     let ours: BTreeSet<FnKey> = closure
@@ -181,11 +165,7 @@ pub fn compare(
 }
 
 /// The written functions among what was reached, and how many compiled ones are in none.
-pub fn written(
-    graph: &Graph,
-    reached: &Reached,
-    sources: &mut Sources,
-) -> (BTreeSet<FnKey>, usize) {
+pub fn written(graph: &Graph, reached: &Reached, sources: &mut Sources) -> (BTreeSet<FnKey>, usize) {
     let mut keys = BTreeSet::new();
     let mut unwritten = BTreeSet::new();
     for place in reached.keys().filter_map(|node| graph.place(*node)) {

@@ -38,25 +38,16 @@ impl Graph {
     }
 
     fn new(modules: Vec<Module>) -> Graph {
-        let names: Vec<Vec<String>> = modules
-            .iter()
-            .map(|m| m.symbols.keys().cloned().collect())
-            .collect();
+        let names: Vec<Vec<String>> = modules.iter().map(|m| m.symbols.keys().cloned().collect()).collect();
         let mut owners = BTreeMap::new();
         for (module, names) in names.iter().enumerate() {
             for (symbol, name) in names.iter().enumerate() {
                 if !modules[module].symbols[name].private {
-                    owners
-                        .entry(name.clone())
-                        .or_insert(Node { module, symbol });
+                    owners.entry(name.clone()).or_insert(Node { module, symbol });
                 }
             }
         }
-        Graph {
-            modules,
-            names,
-            owners,
-        }
+        Graph { modules, names, owners }
     }
 
     /// The symbol of the free function or method that demangles to `path`.
@@ -93,9 +84,7 @@ impl Graph {
     /// Every symbol of every crate.
     pub fn all(&self) -> Reached {
         let modules = self.names.iter().enumerate();
-        let nodes = modules.flat_map(|(module, names)| {
-            (0..names.len()).map(move |symbol| Node { module, symbol })
-        });
+        let nodes = modules.flat_map(|(module, names)| (0..names.len()).map(move |symbol| Node { module, symbol }));
         nodes.map(|node| (node, None)).collect()
     }
 
@@ -138,8 +127,7 @@ impl Graph {
                 .fold(line, |code, end| code.split(end).next().unwrap_or(code));
             let mut rest = code;
             while let Some(at) = rest.find(['@', '!', '#']) {
-                let len =
-                    rest[at + 1..].find(|c: char| !c.is_ascii_alphanumeric() && !"_$.".contains(c));
+                let len = rest[at + 1..].find(|c: char| !c.is_ascii_alphanumeric() && !"_$.".contains(c));
                 let end = len.map_or(rest.len(), |len| at + 1 + len);
                 let name = &rest[at + 1..end];
                 out.push_str(&rest[..at]);
@@ -194,19 +182,13 @@ mod tests {
     use super::*;
 
     fn graph(crates: &[&str]) -> Graph {
-        Graph::new(
-            crates
-                .iter()
-                .map(|ir| Module::parse((*ir).to_owned()))
-                .collect(),
-        )
+        Graph::new(crates.iter().map(|ir| Module::parse((*ir).to_owned())).collect())
     }
 
     #[test]
     fn the_walk_crosses_crates_and_can_be_held_back() {
         let app = "@vtable.0 = private constant ptr @far\ndefine void @root() {\n  call void @far(ptr @vtable.1)\n  store ptr @vtable.0\n}\ndeclare void @far()\n";
-        let dep =
-            "define void @far() {\n  call void @near()\n}\ndefine internal void @near() {\n}\n";
+        let dep = "define void @far() {\n  call void @near()\n}\ndefine internal void @near() {\n}\n";
         let graph = graph(&[app, dep]);
         let root = graph.root("root").expect("it is there");
         let names = |reached: Reached| {

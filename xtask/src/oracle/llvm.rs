@@ -73,9 +73,7 @@ impl Module {
                     )
                 });
             } else if line.starts_with("declare ") {
-                module
-                    .declared
-                    .extend(name(line).map(|(name, _)| name.to_owned()));
+                module.declared.extend(name(line).map(|(name, _)| name.to_owned()));
             } else if line.starts_with('!') {
                 module.metadata(line);
             }
@@ -96,8 +94,7 @@ impl Module {
             self.declared.push(name.to_owned());
             return;
         }
-        let private = rest.starts_with("private")
-            || (rest.starts_with("internal") && !name.starts_with("_R"));
+        let private = rest.starts_with("private") || (rest.starts_with("internal") && !name.starts_with("_R"));
         let symbol = Symbol {
             range: range.start + end..range.end,
 
@@ -113,9 +110,7 @@ impl Module {
         };
         let Ok(id) = id.parse() else { return };
         if rest.contains("!DISubprogram(") {
-            let number = |key: &str| {
-                field(rest, key).and_then(|v| v.trim_start_matches('!').parse::<usize>().ok())
-            };
+            let number = |key: &str| field(rest, key).and_then(|v| v.trim_start_matches('!').parse::<usize>().ok());
             let program = Program {
                 name: text_field(rest, "name: \"").unwrap_or_default().to_owned(),
                 file: number(" file: ")
@@ -210,9 +205,7 @@ fn mentions_of<'t>(line: &'t str, found: &mut Vec<&'t str>) {
 
 fn dbg(line: &str) -> Option<u32> {
     let rest = &line[line.find("!dbg !")? + 6..];
-    rest[..rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len())]
+    rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())]
         .parse()
         .ok()
 }
@@ -267,10 +260,7 @@ declare void @_Rb()
         let names: Vec<&str> = module.symbols.keys().map(String::as_str).collect();
         assert_eq!(names, ["_Ra", "_Rstatic", "vtable.0"]);
         assert_eq!(module.declared, ["other", "_Rb"]);
-        assert_eq!(
-            module.mentions(&module.symbols["_Ra"]),
-            ["quoted name", "vtable.0"]
-        );
+        assert_eq!(module.mentions(&module.symbols["_Ra"]), ["quoted name", "vtable.0"]);
         assert_eq!(module.mentions(&module.symbols["vtable.0"]), ["_Rdrop"]);
         let place = Place {
             file: "/w/app/lib.rs".into(),

@@ -50,13 +50,7 @@ pub fn projects() -> Vec<Project> {
         project(
             "toml",
             "toml = \"=1.2.1\"\ntoml_parser = \"=1.1.5\"",
-            &[
-                "toml",
-                "toml_parser",
-                "toml_datetime",
-                "toml_writer",
-                "serde_spanned",
-            ],
+            &["toml", "toml_parser", "toml_datetime", "toml_writer", "serde_spanned"],
             include_str!("drivers/toml.rs"),
         ),
         project(
@@ -141,11 +135,7 @@ impl Project {
     }
 
     fn manifest(&self) -> String {
-        let members: Vec<String> = self
-            .members
-            .iter()
-            .map(|name| format!("\"crates/{name}\""))
-            .collect();
+        let members: Vec<String> = self.members.iter().map(|name| format!("\"crates/{name}\"")).collect();
         let patches: Vec<String> = self
             .members
             .iter()
@@ -161,19 +151,15 @@ impl Project {
     /// Where cargo unpacked the packages that become members; cargo downloads what is missing.
     fn sources(&self, dir: &Path) -> Result<Vec<(String, PathBuf)>> {
         let stdout = cargo(dir, &["metadata", "--format-version", "1"])?;
-        let metadata: Value =
-            serde_json::from_slice(&stdout).context("`cargo metadata` gave no JSON")?;
+        let metadata: Value = serde_json::from_slice(&stdout).context("`cargo metadata` gave no JSON")?;
         let mut sources = Vec::new();
         for name in self.members {
             let packages = metadata["packages"].as_array().into_iter().flatten();
             let found = packages
                 .filter(|p| p["name"] == *name)
                 .find_map(|p| p["manifest_path"].as_str());
-            let manifest =
-                found.with_context(|| format!("`{}` does not depend on `{name}`", self.name))?;
-            let source = Path::new(manifest)
-                .parent()
-                .context("a manifest without a directory")?;
+            let manifest = found.with_context(|| format!("`{}` does not depend on `{name}`", self.name))?;
+            let source = Path::new(manifest).parent().context("a manifest without a directory")?;
             sources.push(((*name).to_owned(), source.to_owned()));
         }
         Ok(sources)
@@ -214,15 +200,9 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         let (name, path) = (entry.file_name(), entry.path());
         let hidden = name.to_string_lossy().starts_with('.');
         if hidden
-            || [
-                "tests",
-                "benches",
-                "examples",
-                "Cargo.lock",
-                "Cargo.toml.orig",
-            ]
-            .iter()
-            .any(|n| name == *n)
+            || ["tests", "benches", "examples", "Cargo.lock", "Cargo.toml.orig"]
+                .iter()
+                .any(|n| name == *n)
         {
             continue;
         }
@@ -230,8 +210,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         if path.is_dir() {
             copy(&path, &target)?;
         } else if name == "Cargo.toml" {
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             write(&target, &without_tests(&text))?;
         } else {
             fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
@@ -247,16 +226,8 @@ fn without_tests(manifest: &str) -> String {
     let mut out = String::new();
     for line in manifest.lines() {
         if line.starts_with('[') {
-            let dropped = [
-                "[[test",
-                "[[bench",
-                "[[example",
-                "[[bin",
-                "[lints",
-                "[badges",
-            ];
-            keep = !line.contains("dev-dependencies")
-                && !dropped.iter().any(|head| line.starts_with(head));
+            let dropped = ["[[test", "[[bench", "[[example", "[[bin", "[lints", "[badges"];
+            keep = !line.contains("dev-dependencies") && !dropped.iter().any(|head| line.starts_with(head));
         }
         if keep {
             out.push_str(line);
@@ -282,20 +253,13 @@ mod tests {
     #[test]
     fn every_project_has_roots_and_there_are_enough_of_them() {
         let projects = projects();
-        let all: usize = projects
-            .iter()
-            .map(|project| roots(project.driver).len())
-            .sum();
+        let all: usize = projects.iter().map(|project| roots(project.driver).len()).sum();
         assert!(
             projects.len() >= 6 && all >= 25,
             "{} projects, {all} roots",
             projects.len()
         );
-        assert!(
-            projects
-                .iter()
-                .all(|project| !roots(project.driver).is_empty())
-        );
+        assert!(projects.iter().all(|project| !roots(project.driver).is_empty()));
     }
 
     #[test]

@@ -87,17 +87,9 @@ fn missing(out: &mut String, part: &Part, sources: &mut Sources) {
         return;
     }
     let behind = all.len() - first.len();
-    let _ = writeln!(
-        out,
-        "\nMissing in {}, and {behind} more behind these:\n",
-        part.project
-    );
+    let _ = writeln!(out, "\nMissing in {}, and {behind} more behind these:\n", part.project);
     for (key, (root, way)) in first {
-        let _ = writeln!(
-            out,
-            "- {}, from `{root}` by {way}",
-            key.describe(&part.dir, sources)
-        );
+        let _ = writeln!(out, "- {}, from `{root}` by {way}", key.describe(&part.dir, sources));
     }
 }
 

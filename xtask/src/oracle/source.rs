@@ -74,17 +74,13 @@ impl File {
 
     /// Text of a token; empty past the end.
     pub fn word(&self, tok: usize) -> &str {
-        self.toks
-            .get(tok)
-            .map_or("", |tok| &self.text[tok.range.clone()])
+        self.toks.get(tok).map_or("", |tok| &self.text[tok.range.clone()])
     }
 
     /// Identifiers of these tokens that stand after a dot or a colon.
     pub fn said(&self, tokens: Range<usize>, said: &mut BTreeSet<String>) {
         let after = |at: &usize| matches!(self.word(at.wrapping_sub(1)), "." | ":");
-        let names = tokens
-            .filter(|at| self.toks[*at].kind == Kind::Ident)
-            .filter(after);
+        let names = tokens.filter(|at| self.toks[*at].kind == Kind::Ident).filter(after);
         said.extend(names.map(|at| self.word(at).to_owned()));
     }
 
@@ -99,21 +95,13 @@ impl File {
     /// The fn that rustc calls `name` and puts at `line`.
     pub fn fn_named(&self, name: &str, line: usize) -> Option<&FnItem> {
         let bare = name.split('<').next().unwrap_or(name);
-        let starts =
-            |f: &&FnItem| f.name == bare && (f.lines.start == line || self.line(f.word) == line);
-        self.fns
-            .iter()
-            .rev()
-            .find(starts)
-            .or_else(|| self.innermost(line))
+        let starts = |f: &&FnItem| f.name == bare && (f.lines.start == line || self.line(f.word) == line);
+        self.fns.iter().rev().find(starts).or_else(|| self.innermost(line))
     }
 
     /// Tokens of the item that starts at `line`.
     pub fn item_at(&self, line: usize) -> Option<Range<usize>> {
-        let first = self
-            .toks
-            .iter()
-            .position(|tok| self.line(tok.range.start) >= line)?;
+        let first = self.toks.iter().position(|tok| self.line(tok.range.start) >= line)?;
         Some(first..self.item_end(first)?)
     }
 
@@ -142,11 +130,7 @@ impl File {
         if self.word(i) != "fn" {
             return None;
         }
-        let name = if self.word(i + 1) == "$" {
-            i + 2
-        } else {
-            i + 1
-        };
+        let name = if self.word(i + 1) == "$" { i + 2 } else { i + 1 };
         if self.toks.get(name)?.kind != Kind::Ident {
             return None;
         }
@@ -180,15 +164,10 @@ impl File {
             if MODIFIERS.contains(&word) {
                 is_const |= word == "const";
                 first -= 1;
-            } else if self.toks[first - 1].kind == Kind::Text
-                && first > 1
-                && self.word(first - 2) == "extern"
-            {
+            } else if self.toks[first - 1].kind == Kind::Text && first > 1 && self.word(first - 2) == "extern" {
                 first -= 1;
             } else if word == ")" {
-                let open = (first.saturating_sub(8)..first)
-                    .rev()
-                    .find(|k| self.word(*k) == "(");
+                let open = (first.saturating_sub(8)..first).rev().find(|k| self.word(*k) == "(");
                 match open {
                     Some(open) if open > 0 && self.word(open - 1) == "pub" => first = open - 1,
                     _ => break,
@@ -203,11 +182,7 @@ impl File {
 
 fn closers(text: &str, toks: &[Tok]) -> BTreeMap<usize, usize> {
     let (mut open, mut found) = (Vec::new(), BTreeMap::new());
-    for (i, tok) in toks
-        .iter()
-        .enumerate()
-        .filter(|(_, tok)| tok.kind == Kind::Punct)
-    {
+    for (i, tok) in toks.iter().enumerate().filter(|(_, tok)| tok.kind == Kind::Punct) {
         match &text[tok.range.clone()] {
             "(" | "[" | "{" => open.push(i),
             ")" | "]" | "}" => {
@@ -268,9 +243,7 @@ fn number(rest: &str) -> usize {
         .strip_prefix('.')
         .filter(|tail| tail.starts_with(|c: char| c.is_ascii_digit()));
     let len = whole + fraction.map_or(0, |tail| 1 + word_len(tail));
-    let exponent = rest[..len].ends_with(['e', 'E'])
-        && !rest.starts_with("0x")
-        && rest[len..].starts_with(['+', '-']);
+    let exponent = rest[..len].ends_with(['e', 'E']) && !rest.starts_with("0x") && rest[len..].starts_with(['+', '-']);
     if exponent {
         len + 1 + word_len(&rest[len + 1..])
     } else {
@@ -299,9 +272,7 @@ fn block_comment(rest: &str) -> usize {
 fn string(rest: &str) -> Option<usize> {
     let prefix = ["br", "cr", "b", "c", "r", ""].into_iter().find(|prefix| {
         let tail = rest.strip_prefix(prefix);
-        tail.is_some_and(|tail| {
-            tail.starts_with('"') || (prefix.ends_with('r') && raw_fence(tail).is_some())
-        })
+        tail.is_some_and(|tail| tail.starts_with('"') || (prefix.ends_with('r') && raw_fence(tail).is_some()))
     })?;
     let tail = &rest[prefix.len()..];
     if prefix.ends_with('r') {
@@ -337,9 +308,7 @@ fn quote(rest: &str) -> (Option<Kind>, usize) {
             let from = at + c.len_utf8();
             (
                 Some(Kind::Text),
-                rest[from..]
-                    .find('\'')
-                    .map_or(rest.len(), |end| from + end + 1),
+                rest[from..].find('\'').map_or(rest.len(), |end| from + end + 1),
             )
         }
         (Some(_), Some((at, '\''))) => (Some(Kind::Text), at + 1),
@@ -360,15 +329,7 @@ mod tests {
         assert_eq!(words("a /* x /* y */ } */ b // fn\n"), ["a", "b"]);
         assert_eq!(
             words(r###"br#"a"b"# 'x' '\'' 'a: "\"" r#fn"###),
-            [
-                "br#\"a\"b\"#",
-                "'x'",
-                "'\\''",
-                "'a",
-                ":",
-                "\"\\\"\"",
-                "r#fn"
-            ]
+            ["br#\"a\"b\"#", "'x'", "'\\''", "'a", ":", "\"\\\"\"", "r#fn"]
         );
         assert_eq!(
             words("1.0e-3 1..2 x.1.0 0xff_u8"),
@@ -378,23 +339,18 @@ mod tests {
 
     #[test]
     fn a_fn_is_found_with_its_modifiers_and_its_lines() {
-        let file = File::new("mod m {\n  pub(crate) const unsafe fn f<const N: usize>(x: [u8; N])\n  -> u8 { { 1 } }\n}\n".into());
-        let [f] = file.fns.as_slice() else {
-            panic!("one fn")
-        };
-        assert_eq!(
-            (f.name.as_str(), f.lines.clone(), f.is_const),
-            ("f", 2..4, true)
+        let file = File::new(
+            "mod m {\n  pub(crate) const unsafe fn f<const N: usize>(x: [u8; N])\n  -> u8 { { 1 } }\n}\n".into(),
         );
+        let [f] = file.fns.as_slice() else { panic!("one fn") };
+        assert_eq!((f.name.as_str(), f.lines.clone(), f.is_const), ("f", 2..4, true));
         assert!(file.text[f.range.clone()].starts_with("pub(crate)"));
     }
 
     #[test]
     fn fns_in_macro_bodies_count_and_declarations_do_not() {
-        let file = File::new(
-            "macro_rules! m { ($n:ident) => { fn $n() { fn inner() {} } } }\ntrait T { fn d(); }"
-                .into(),
-        );
+        let file =
+            File::new("macro_rules! m { ($n:ident) => { fn $n() { fn inner() {} } } }\ntrait T { fn d(); }".into());
         let names: Vec<&str> = file.fns.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["n", "inner"]);
         assert_eq!(file.innermost(1).map(|f| f.name.as_str()), Some("inner"));

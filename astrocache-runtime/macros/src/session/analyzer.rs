@@ -41,10 +41,7 @@ pub struct NoLedger {
 
 impl From<String> for NoLedger {
     fn from(why: String) -> NoLedger {
-        NoLedger {
-            why,
-            expected: false,
-        }
+        NoLedger { why, expected: false }
     }
 }
 
@@ -66,7 +63,11 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     }
     let Some(tool) = tool else {
         watch_for_the_tool(compilation);
-        return Err("cargo-astrocache is not installed (`cargo install cargo-astrocache` makes caching per function)".to_owned().into());
+        return Err(
+            "cargo-astrocache is not installed (`cargo install cargo-astrocache` makes caching per function)"
+                .to_owned()
+                .into(),
+        );
     };
     let deadline = Instant::now() + patience();
     let _lock = lock(&path.with_extension("lock"), deadline)?;
@@ -93,9 +94,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
         ));
     }
     if !ledger.is_current() {
-        return Err("files changed while cargo-astrocache read them"
-            .to_owned()
-            .into());
+        return Err("files changed while cargo-astrocache read them".to_owned().into());
     }
     for_this_build(ledger, compilation)
 }
@@ -170,9 +169,7 @@ fn find_tool() -> Option<PathBuf> {
     }
     let name = format!("cargo-astrocache{}", env::consts::EXE_SUFFIX);
     let path = env::var_os("PATH").unwrap_or_default();
-    let dirs = [cargo_home().join("bin")]
-        .into_iter()
-        .chain(env::split_paths(&path));
+    let dirs = [cargo_home().join("bin")].into_iter().chain(env::split_paths(&path));
     dirs.map(|dir| dir.join(&name)).find(|tool| tool.is_file())
 }
 
@@ -208,11 +205,7 @@ fn make_stamp(stamp: &Path) -> io::Result<()> {
     if let Some(dir) = stamp.parent() {
         fs::create_dir_all(dir)?;
     }
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(stamp)?;
+    let file = File::options().create(true).truncate(false).write(true).open(stamp)?;
     file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)))
 }
 
@@ -237,10 +230,7 @@ fn lock(path: &Path, deadline: Instant) -> Result<File, String> {
 }
 
 /// Asks again and again, less and less often, until there is an answer or the time is up.
-fn wait_until<T>(
-    deadline: Instant,
-    mut ask: impl FnMut() -> Result<Option<T>, String>,
-) -> Result<Option<T>, String> {
+fn wait_until<T>(deadline: Instant, mut ask: impl FnMut() -> Result<Option<T>, String>) -> Result<Option<T>, String> {
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(answer) = ask()? {
@@ -254,12 +244,7 @@ fn wait_until<T>(
     }
 }
 
-fn run(
-    tool: &Path,
-    compilation: &Compilation,
-    stderr: &Path,
-    deadline: Instant,
-) -> Result<(), String> {
+fn run(tool: &Path, compilation: &Compilation, stderr: &Path, deadline: Instant) -> Result<(), String> {
     let failed = |what: String| format!("{} failed: {what}", tool.display());
     let mut child = start(tool, compilation, stderr).map_err(|error| failed(error.to_string()))?;
     match wait(&mut child, deadline)? {
@@ -298,9 +283,7 @@ fn start(tool: &Path, compilation: &Compilation, stderr: &Path) -> io::Result<Ch
 }
 
 fn wait(child: &mut Child, deadline: Instant) -> Result<Option<ExitStatus>, String> {
-    wait_until(deadline, || {
-        child.try_wait().map_err(|error| error.to_string())
-    })
+    wait_until(deadline, || child.try_wait().map_err(|error| error.to_string()))
 }
 
 /// Variables that cargo set for this rustc, and would mislead another cargo.
@@ -308,14 +291,9 @@ fn is_ours_alone(name: &OsStr) -> bool {
     let name: OsString = name.to_ascii_uppercase();
     let name = name.to_string_lossy();
     let kept = ["CARGO", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"].contains(&&*name)
-        || [
-            "CARGO_NET_",
-            "CARGO_HTTP_",
-            "CARGO_REGISTR",
-            "CARGO_SOURCE_",
-        ]
-        .iter()
-        .any(|front| name.starts_with(front));
+        || ["CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR", "CARGO_SOURCE_"]
+            .iter()
+            .any(|front| name.starts_with(front));
     let set = ["CARGO", "RUST", "DYLD_", "LD_LIBRARY_PATH", "OUT_DIR"]
         .iter()
         .any(|front| name.starts_with(front));
@@ -381,10 +359,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let stamp = dir.path().join("astrocache/stamp");
         make_stamp(&stamp).unwrap();
-        assert_eq!(
-            mtime(&stamp),
-            Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
-        );
+        assert_eq!(mtime(&stamp), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1)));
         let touched = SystemTime::UNIX_EPOCH + Duration::from_secs(5000);
         File::options()
             .write(true)
@@ -401,11 +376,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.lock");
         let held = lock(&path, Instant::now()).unwrap();
-        assert!(
-            lock(&path, Instant::now())
-                .unwrap_err()
-                .contains("for too long")
-        );
+        assert!(lock(&path, Instant::now()).unwrap_err().contains("for too long"));
         drop(held);
         assert!(lock(&path, Instant::now()).is_ok());
     }

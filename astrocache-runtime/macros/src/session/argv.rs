@@ -61,9 +61,7 @@ const CODEGEN: [&str; 6] = [
 
 /// Looks at the running process.
 pub fn task() -> Task {
-    let args: Vec<String> = env::args_os()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
+    let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let Ok(cwd) = env::current_dir() else {
         return Task::Plain;
     };
@@ -72,11 +70,7 @@ pub fn task() -> Task {
 
 /// The name of the runtime's `--extern`; its own where there is none.
 pub fn runtime_name() -> String {
-    let args: Vec<String> = expand_lists(
-        env::args_os()
-            .map(|arg| arg.to_string_lossy().into_owned())
-            .collect(),
-    );
+    let args: Vec<String> = expand_lists(env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect());
     runtime_name_in(&args)
 }
 
@@ -95,10 +89,7 @@ fn runtime_name_in(args: &[String]) -> String {
 fn expand_lists(args: Vec<String>) -> Vec<String> {
     let mut expanded = Vec::with_capacity(args.len());
     for arg in args {
-        match arg
-            .strip_prefix('@')
-            .and_then(|list| fs::read_to_string(list).ok())
-        {
+        match arg.strip_prefix('@').and_then(|list| fs::read_to_string(list).ok()) {
             Some(list) => expanded.extend(list.lines().map(str::to_owned)),
             None => expanded.push(arg),
         }
@@ -112,9 +103,7 @@ fn task_of(args: &[String], cwd: &Path, var: &dyn Fn(&str) -> Option<OsString>) 
     let rustdoc = Path::new(program)
         .file_stem()
         .is_some_and(|stem| stem.to_string_lossy().contains("rustdoc"));
-    let (Some(crate_name), Some(manifest_dir), false) =
-        (parsed.crate_name, var("CARGO_MANIFEST_DIR"), rustdoc)
-    else {
+    let (Some(crate_name), Some(manifest_dir), false) = (parsed.crate_name, var("CARGO_MANIFEST_DIR"), rustdoc) else {
         return Task::Plain;
     };
     if !parsed
@@ -157,8 +146,7 @@ fn task_of(args: &[String], cwd: &Path, var: &dyn Fn(&str) -> Option<OsString>) 
         member: false,
         cwd: cwd.to_path_buf(),
     };
-    compilation.member =
-        !parsed.capped && compilation.is_member(var("CARGO_PRIMARY_PACKAGE").is_some());
+    compilation.member = !parsed.capped && compilation.is_member(var("CARGO_PRIMARY_PACKAGE").is_some());
     Task::Build(Box::new(compilation))
 }
 
@@ -170,11 +158,7 @@ fn target_dir(out_dir: &Path, target: &str) -> PathBuf {
         .ancestors()
         .skip_while(|dir| !dir.join(".fingerprint").is_dir())
         .nth(above);
-    let tagged = || {
-        out_dir
-            .ancestors()
-            .find(|dir| dir.join("CACHEDIR.TAG").is_file())
-    };
+    let tagged = || out_dir.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
     recorded
         .or_else(tagged)
         .or(out_dir.parent())
@@ -205,11 +189,7 @@ impl Compilation {
 
     /// What names the store: the workspace, or the package where that is unknown.
     pub fn label(&self) -> &Path {
-        if self.member {
-            &self.cwd
-        } else {
-            &self.manifest_dir
-        }
+        if self.member { &self.cwd } else { &self.manifest_dir }
     }
 
     /// This crate and the ones it is compiled against, by the names that type names show.
@@ -280,10 +260,7 @@ impl Parsed {
         let mut parsed = Parsed::default();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
-            if let Some((name, value)) = arg
-                .split_once('=')
-                .filter(|(name, _)| name.starts_with("--"))
-            {
+            if let Some((name, value)) = arg.split_once('=').filter(|(name, _)| name.starts_with("--")) {
                 parsed.option(name, value);
             } else if VALUED.contains(&arg.as_str()) {
                 parsed.option(arg, args.next().map_or("", String::as_str));
@@ -343,10 +320,7 @@ mod tests {
 
     fn run(args: &str, vars: &[(&str, &str)]) -> Task {
         let args: Vec<String> = args.split(' ').map(str::to_owned).collect();
-        let vars: Vec<(String, String)> = vars
-            .iter()
-            .map(|(k, v)| ((*k).into(), (*v).into()))
-            .collect();
+        let vars: Vec<(String, String)> = vars.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         task_of(&args, Path::new("/w"), &|name| {
             vars.iter().find(|(k, _)| k == name).map(|(_, v)| v.into())
         })
@@ -388,10 +362,7 @@ mod tests {
                 "clippy-driver rustc --crate-name a src/lib.rs --emit=dep-info,metadata --out-dir /t",
                 "check",
             ),
-            (
-                "/x/rustdoc --crate-name a src/lib.rs --emit=link --out-dir /t",
-                "plain",
-            ),
+            ("/x/rustdoc --crate-name a src/lib.rs --emit=link --out-dir /t", "plain"),
             ("rust-analyzer-proc-macro-srv", "plain"),
             ("rustc --crate-name a --emit=link --out-dir /t", "plain"),
             ("rustc --crate-name a src/lib.rs --emit=link", "plain"),
@@ -400,10 +371,7 @@ mod tests {
             assert_eq!(name(&run(args, &CARGO)), want, "{args}");
         }
         assert_eq!(
-            name(&run(
-                "rustc --crate-name a src/lib.rs --emit=link --out-dir /t",
-                &[]
-            )),
+            name(&run("rustc --crate-name a src/lib.rs --emit=link --out-dir /t", &[])),
             "plain"
         );
     }
@@ -463,8 +431,7 @@ mod tests {
 
     #[test]
     fn a_renamed_runtime_goes_by_its_new_name() {
-        let name =
-            |args: &str| runtime_name_in(&args.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let name = |args: &str| runtime_name_in(&args.split(' ').map(str::to_owned).collect::<Vec<_>>());
         assert_eq!(
             name("rustc --extern memo=/t/libastrocache-0123456789abcdef.rmeta"),
             "memo"
@@ -481,14 +448,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let list = dir.path().join("args");
         fs::write(&list, "--crate-name\nmy crate\n").unwrap();
-        let args = vec![
-            "rustc".into(),
-            format!("@{}", list.display()),
-            "@/no/such".into(),
-        ];
-        assert_eq!(
-            expand_lists(args),
-            ["rustc", "--crate-name", "my crate", "@/no/such"]
-        );
+        let args = vec!["rustc".into(), format!("@{}", list.display()), "@/no/such".into()];
+        assert_eq!(expand_lists(args), ["rustc", "--crate-name", "my crate", "@/no/such"]);
     }
 }

@@ -97,11 +97,7 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>, seen: &mut BTreeSet<PathBuf>) {
     if !fs::canonicalize(dir).is_ok_and(|real| seen.insert(real)) {
         return;
     }
-    for entry in fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-    {
+    for entry in fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok) {
         let path = entry.path();
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
@@ -109,8 +105,7 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>, seen: &mut BTreeSet<PathBuf>) {
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => files.push(path),
             Ok(metadata) if metadata.is_dir() => {
-                let foreign =
-                    path.join("Cargo.toml").is_file() || path.join("CACHEDIR.TAG").is_file();
+                let foreign = path.join("Cargo.toml").is_file() || path.join("CACHEDIR.TAG").is_file();
                 if !foreign {
                     walk(&path, files, seen);
                 }
@@ -138,12 +133,10 @@ impl Included {
             let name = ident_before(&bytes[..at]);
             match name {
                 b"env" | b"option_env" => self.variables.extend(literal_after(&bytes[at + 1..])),
-                b"include" | b"include_str" | b"include_bytes" => {
-                    match literal_after(&bytes[at + 1..]) {
-                        Some(path) => drop(self.paths.insert(dir.join(path))),
-                        None => self.out_dir = true,
-                    }
-                }
+                b"include" | b"include_str" | b"include_bytes" => match literal_after(&bytes[at + 1..]) {
+                    Some(path) => drop(self.paths.insert(dir.join(path))),
+                    None => self.out_dir = true,
+                },
                 _ => {}
             }
         }
@@ -159,10 +152,7 @@ impl Included {
 
     /// The included files that the walk did not find.
     fn elsewhere(&self, walked: &[PathBuf]) -> Vec<PathBuf> {
-        let walked: BTreeSet<PathBuf> = walked
-            .iter()
-            .filter_map(|file| fs::canonicalize(file).ok())
-            .collect();
+        let walked: BTreeSet<PathBuf> = walked.iter().filter_map(|file| fs::canonicalize(file).ok()).collect();
         let mut paths: BTreeSet<PathBuf> = self
             .paths
             .iter()
@@ -173,10 +163,7 @@ impl Included {
             walk(Path::new(&out_dir), &mut generated, &mut BTreeSet::new());
             paths.extend(generated);
         }
-        paths
-            .into_iter()
-            .filter(|path| !walked.contains(path))
-            .collect()
+        paths.into_iter().filter(|path| !walked.contains(path)).collect()
     }
 }
 
@@ -217,11 +204,7 @@ mod tests {
             r##"fn f() { env!("A"); std::option_env!( "B", ); include_str!(r#"x.txt"#); include!{"../y.rs"} } #[path = "z.rs"] mod z; not!("C"); 1 != "D""##,
         );
         assert_eq!(included.variables.iter().collect::<Vec<_>>(), ["A", "B"]);
-        let paths: Vec<String> = included
-            .paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
+        let paths: Vec<String> = included.paths.iter().map(|path| path.display().to_string()).collect();
         assert_eq!(paths, ["/p/src/../y.rs", "/p/src/x.txt", "/p/src/z.rs"]);
         assert!(!included.out_dir);
         assert!(scanned(r#"include!(concat!(env!("OUT_DIR"), "/x.rs"))"#).out_dir);

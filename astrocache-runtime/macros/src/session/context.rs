@@ -38,7 +38,9 @@ pub const RUSTC: &str = env!("ASTROCACHE_RUSTC");
 /// The target of a compilation without `--target`; empty if the compiler would not say.
 pub fn host() -> &'static str {
     let mut fields = RUSTC.split("; ");
-    fields.find_map(|field| field.strip_prefix("host: ")).unwrap_or_default()
+    fields
+        .find_map(|field| field.strip_prefix("host: "))
+        .unwrap_or_default()
 }
 
 /// Fields with their lengths, so that no two lists run together.
@@ -48,8 +50,7 @@ pub struct Fields(Vec<u8>);
 impl Fields {
     pub fn add(&mut self, field: impl AsRef<[u8]>) {
         let field = field.as_ref();
-        self.0
-            .extend_from_slice(&(field.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(&(field.len() as u64).to_le_bytes());
         self.0.extend_from_slice(field);
     }
 
@@ -111,10 +112,7 @@ impl Context<'_> {
             fields.add(fs::read(compilation.cwd.join(&compilation.target)).unwrap_or_default());
         }
         fields.add((compilation.codegen.len() as u64).to_le_bytes());
-        compilation
-            .codegen
-            .iter()
-            .for_each(|option| fields.add(option));
+        compilation.codegen.iter().for_each(|option| fields.add(option));
         fields.add(&compilation.edition);
         package_profiles(compilation)
             .iter()
@@ -133,11 +131,7 @@ impl Context<'_> {
     fn holds(&self, predicate: &str) -> bool {
         let plain = |text: &str| text.replace(' ', "");
         (predicate == "test" && self.compilation.test)
-            || self
-                .compilation
-                .cfgs
-                .iter()
-                .any(|cfg| plain(cfg) == plain(predicate))
+            || self.compilation.cfgs.iter().any(|cfg| plain(cfg) == plain(predicate))
     }
 
     fn feature(&self, fields: &mut Fields, package: &str, feature: &str) {
@@ -148,12 +142,7 @@ impl Context<'_> {
                 "off"
             });
         }
-        for unit in self
-            .units
-            .dependencies
-            .iter()
-            .filter(|unit| unit.package == package)
-        {
+        for unit in self.units.dependencies.iter().filter(|unit| unit.package == package) {
             match self.features_of(unit) {
                 Some(features) => fields.add(if features.contains(&format!("\"{feature}\"")) {
                     "on"
@@ -168,11 +157,7 @@ impl Context<'_> {
     /// The features that cargo recorded for a unit. The record is written when the unit is finished, which with pipelining can
     /// be later than now; then the unit's hash has to do, here and, so that keys stay what they are, in later builds.
     fn features_of(&self, unit: &Unit) -> Option<Vec<String>> {
-        let memory = self
-            .compilation
-            .target_dir
-            .join("astrocache")
-            .join("units-by-hash");
+        let memory = self.compilation.target_dir.join("astrocache").join("units-by-hash");
         let known = fs::read_to_string(&memory).unwrap_or_default();
         if known.lines().any(|line| line == unit.hash) {
             return None;
@@ -227,10 +212,7 @@ fn package_profiles(compilation: &Compilation) -> Vec<String> {
         &compilation.manifest_dir
     };
     let mut files = vec![root.join("Cargo.toml")];
-    let places = root
-        .ancestors()
-        .map(|dir| dir.join(".cargo"))
-        .chain([cargo_home()]);
+    let places = root.ancestors().map(|dir| dir.join(".cargo")).chain([cargo_home()]);
     files.extend(places.flat_map(|dir| [dir.join("config.toml"), dir.join("config")]));
     files
         .iter()
@@ -262,14 +244,8 @@ mod tests {
 
     #[test]
     fn a_predicate_with_a_package_is_a_feature_of_it() {
-        assert_eq!(
-            package_feature("serde feature=\"derive\""),
-            Some(("serde", "derive"))
-        );
-        assert_eq!(
-            package_feature("serde feature = \"derive\""),
-            Some(("serde", "derive"))
-        );
+        assert_eq!(package_feature("serde feature=\"derive\""), Some(("serde", "derive")));
+        assert_eq!(package_feature("serde feature = \"derive\""), Some(("serde", "derive")));
         for other in [
             "feature=\"x\"",
             "debug_assertions",
@@ -286,10 +262,7 @@ mod tests {
     fn features_are_read_from_cargos_record_and_nothing_from_garbage() {
         let record = r#"{"rustc":1,"features":"[\"std\", \"x-y\"]","declared_features":"[\"z\"]"}"#;
         assert_eq!(features_in(record).unwrap(), ["\"std\"", "\"x-y\""]);
-        assert_eq!(
-            features_in(r#"{"features":"[]","x":"]"}"#).unwrap(),
-            [""; 0]
-        );
+        assert_eq!(features_in(r#"{"features":"[]","x":"]"}"#).unwrap(), [""; 0]);
         for garbage in ["", "{", r#"{"features":["a"]}"#, r#"{"features":"[a"#] {
             assert_eq!(features_in(garbage), None, "{garbage}");
         }
@@ -297,14 +270,9 @@ mod tests {
 
     #[test]
     fn profile_sections_count_only_where_a_package_has_its_own() {
-        assert!(
-            profile_sections("[profile.dev]\ndebug = 1\n[dependencies]\npackage = 1\n").is_empty()
-        );
+        assert!(profile_sections("[profile.dev]\ndebug = 1\n[dependencies]\npackage = 1\n").is_empty());
         let text = "[profile.dev.package.b]\n# c\nopt-level = 3\n\n[dependencies]\nx = 1\n";
-        assert_eq!(
-            profile_sections(text),
-            ["[profile.dev.package.b]", "opt-level = 3"]
-        );
+        assert_eq!(profile_sections(text), ["[profile.dev.package.b]", "opt-level = 3"]);
     }
 
     #[test]

@@ -74,8 +74,7 @@ mod tests {
         let started = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         for (age, settled) in [(0, true), (1, false)] {
             let file = File::options().write(true).open(&path).unwrap();
-            file.set_modified(started + Duration::from_millis(age))
-                .unwrap();
+            file.set_modified(started + Duration::from_millis(age)).unwrap();
             let units = units(started, &path);
             let guard = Guard { units: &units };
             assert_eq!(guard.dependencies().is_ok(), settled);

@@ -38,16 +38,10 @@ impl Place {
 }
 
 /// The function's entry in the ledger.
-pub fn ledger_root<'l>(
-    ledger: &'l Ledger,
-    compilation: &Compilation,
-    place: &Place,
-) -> Option<&'l LedgerRoot> {
+pub fn ledger_root<'l>(ledger: &'l Ledger, compilation: &Compilation, place: &Place) -> Option<&'l LedgerRoot> {
     let file = compilation.cwd.join(place.file.as_ref()?);
     let alike = |root: &&LedgerRoot| {
-        plain(&root.name) == place.name
-            && root.source == place.source
-            && same_file(&root.file, &file)
+        plain(&root.name) == place.name && root.source == place.source && same_file(&root.file, &file)
     };
     let mut found: Vec<&LedgerRoot> = ledger.roots.iter().filter(alike).collect();
     // One file can be part of two targets.
@@ -91,17 +85,11 @@ fn one_answer(roots: &[&LedgerRoot]) -> bool {
             root.files.clone(),
         )
     };
-    roots
-        .windows(2)
-        .all(|pair| answer(pair[0]) == answer(pair[1]))
+    roots.windows(2).all(|pair| answer(pair[0]) == answer(pair[1]))
 }
 
 /// The function's entry in the manifest.
-pub fn manifest_root<'m>(
-    manifest: &'m Manifest,
-    compilation: &Compilation,
-    place: &Place,
-) -> Option<&'m Root> {
+pub fn manifest_root<'m>(manifest: &'m Manifest, compilation: &Compilation, place: &Place) -> Option<&'m Root> {
     let file = compilation.cwd.join(place.file.as_ref()?);
     let alike = |root: &&Root| {
         plain(root.name()) == place.name
@@ -163,10 +151,7 @@ mod tests {
             target: target.into(),
             features: Vec::new(),
         };
-        let crates = vec![
-            krate("/w/src/lib.rs", "lib"),
-            krate("/w/src/main.rs", "bin:p"),
-        ];
+        let crates = vec![krate("/w/src/lib.rs", "lib"), krate("/w/src/main.rs", "bin:p")];
         let ledger = Ledger {
             roots,
             crates,
@@ -192,10 +177,7 @@ mod tests {
     #[test]
     fn file_name_and_tokens_must_all_agree() {
         assert_eq!(find(vec![root("lib", 9, 9, 7)], |_| ()), Some(7));
-        assert_eq!(
-            find(vec![root("lib", 3, 4, 7)], |place| place.name = "g".into()),
-            None
-        );
+        assert_eq!(find(vec![root("lib", 3, 4, 7)], |place| place.name = "g".into()), None);
         assert_eq!(
             find(vec![root("lib", 3, 4, 7)], |place| place.source =
                 TokenHash::from_bytes([2; 16])),
@@ -206,10 +188,7 @@ mod tests {
                 Some("src/b/a.rs".into())),
             None
         );
-        assert_eq!(
-            find(vec![root("lib", 3, 4, 7)], |place| place.file = None),
-            None
-        );
+        assert_eq!(find(vec![root("lib", 3, 4, 7)], |place| place.file = None), None);
     }
 
     #[test]
@@ -223,21 +202,9 @@ mod tests {
 
     #[test]
     fn twins_are_told_apart_by_place_or_not_at_all() {
-        assert_eq!(
-            find(vec![root("lib", 1, 4, 7), root("lib", 3, 4, 8)], |_| ()),
-            Some(8)
-        );
-        assert_eq!(
-            find(vec![root("lib", 3, 1, 7), root("lib", 3, 4, 8)], |_| ()),
-            Some(8)
-        );
-        assert_eq!(
-            find(vec![root("lib", 1, 4, 7), root("lib", 2, 4, 8)], |_| ()),
-            None
-        );
-        assert_eq!(
-            find(vec![root("lib", 1, 4, 7), root("lib", 2, 4, 7)], |_| ()),
-            Some(7)
-        );
+        assert_eq!(find(vec![root("lib", 1, 4, 7), root("lib", 3, 4, 8)], |_| ()), Some(8));
+        assert_eq!(find(vec![root("lib", 3, 1, 7), root("lib", 3, 4, 8)], |_| ()), Some(8));
+        assert_eq!(find(vec![root("lib", 1, 4, 7), root("lib", 2, 4, 8)], |_| ()), None);
+        assert_eq!(find(vec![root("lib", 1, 4, 7), root("lib", 2, 4, 7)], |_| ()), Some(7));
     }
 }

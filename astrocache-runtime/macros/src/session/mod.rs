@@ -70,9 +70,7 @@ pub fn ask(place: impl FnOnce() -> Place) -> Answer {
 /// Files that cargo must watch for this crate; `None` after the first call of a process.
 pub fn watched() -> Option<Vec<PathBuf>> {
     static FIRST: AtomicBool = AtomicBool::new(true);
-    FIRST
-        .swap(false, Ordering::Relaxed)
-        .then(analyzer::take_watched)
+    FIRST.swap(false, Ordering::Relaxed).then(analyzer::take_watched)
 }
 
 /// The name under which this crate knows the runtime.
@@ -129,9 +127,7 @@ impl Build {
     fn start(compilation: Compilation) -> Build {
         let ledger = analyzer::ledger(&compilation);
         let manifest = match &ledger {
-            Err(_) if std::env::var_os("ASTROCACHE_LOCKED").is_some_and(|value| value == "1") => {
-                trusted(&compilation)
-            }
+            Err(_) if std::env::var_os("ASTROCACHE_LOCKED").is_some_and(|value| value == "1") => trusted(&compilation),
             _ => None,
         };
         let units = Units::read(&compilation);
@@ -157,9 +153,7 @@ impl Build {
 
     fn without_compiler(&self) -> Option<Found> {
         let unknown = "the compiler would not say its version when astrocache-macros was built";
-        context::RUSTC
-            .is_empty()
-            .then(|| self.none(unknown.to_owned()))
+        context::RUSTC.is_empty().then(|| self.none(unknown.to_owned()))
     }
 
     fn fine(&self, place: &Place) -> Option<Found> {
@@ -200,16 +194,12 @@ impl Build {
                 .collect())
         });
         let own = own.as_ref().map_err(String::clone)?;
-        let changed = root
-            .files
-            .iter()
-            .find_map(|&file| own.get(file as usize)?.clone());
+        let changed = root.files.iter().find_map(|&file| own.get(file as usize)?.clone());
         changed.map_or(Ok(()), Err)
     }
 
     fn trusted(&self, place: &Place) -> Option<Found> {
-        let root: &Root =
-            matching::manifest_root(self.manifest.as_ref()?, &self.compilation, place)?;
+        let root: &Root = matching::manifest_root(self.manifest.as_ref()?, &self.compilation, place)?;
         let units = match &self.units {
             Ok(units) => units,
             Err(why) => return Some(self.none(why.clone())),
@@ -244,9 +234,7 @@ impl Build {
             Err(why) => return self.none(why.clone()),
         };
         let why = match &self.ledger {
-            Ok(_) => {
-                "the analyzer does not know this function by its place and tokens; a macro may have made it"
-            }
+            Ok(_) => "the analyzer does not know this function by its place and tokens; a macro may have made it",
             Err(none) => &none.why,
         };
         Found {

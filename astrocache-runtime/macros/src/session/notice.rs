@@ -16,10 +16,7 @@ pub fn coarse(compilation: &Compilation, why: &str) {
 
 /// A function is not cached at all in this build.
 pub fn uncached(compilation: &Compilation, why: &str) {
-    once(
-        compilation,
-        &format!("nothing is cached in this build: {why}"),
-    );
+    once(compilation, &format!("nothing is cached in this build: {why}"));
 }
 
 /// Says it, unless something has been said in this process or `ASTROCACHE_LOG=off`.

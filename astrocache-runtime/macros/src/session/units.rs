@@ -49,11 +49,7 @@ impl Units {
             .records(&compilation.unit)
             .ok_or_else(|| unknown(&compilation.out_dir))?;
         let started = start_of(&records)?;
-        let mut pending: Vec<PathBuf> = compilation
-            .externs
-            .iter()
-            .map(|dep| dep.path.clone())
-            .collect();
+        let mut pending: Vec<PathBuf> = compilation.externs.iter().map(|dep| dep.path.clone()).collect();
         let mut seen = BTreeSet::new();
         let mut dependencies = Vec::new();
         while let Some(artifact) = pending.pop() {
@@ -69,18 +65,12 @@ impl Units {
                 false => artifact.dependencies()?,
             };
             dependencies.push(unit);
-            for hash in hashes
-                .iter()
-                .filter(|hash| profile.dirs.contains_key(*hash))
-            {
+            for hash in hashes.iter().filter(|hash| profile.dirs.contains_key(*hash)) {
                 pending.push(profile.artifact(&artifact.dir, hash)?);
             }
         }
         dependencies.sort_by(|a, b| (&a.package, &a.hash).cmp(&(&b.package, &b.hash)));
-        Ok(Units {
-            started,
-            dependencies,
-        })
+        Ok(Units { started, dependencies })
     }
 }
 
@@ -96,9 +86,7 @@ fn start_of(records: &Path) -> Result<SystemTime, String> {
 }
 
 pub fn mtime(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .ok()
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// The record directories of each profile, listed once.
@@ -120,10 +108,8 @@ impl Profiles {
             .find(|dir| dir.join(".fingerprint").is_dir())
             .ok_or_else(|| unknown(dir))?;
         if !self.0.contains_key(root) {
-            self.0.insert(
-                root.to_path_buf(),
-                Profile::list(root).map_err(|_| unknown(dir))?,
-            );
+            self.0
+                .insert(root.to_path_buf(), Profile::list(root).map_err(|_| unknown(dir))?);
         }
         self.0.get(root).ok_or_else(|| unknown(dir))
     }
@@ -161,15 +147,13 @@ impl Profile {
         if usual.is_file() {
             return Ok(usual);
         }
-        let ends = [".rmeta", ".rlib", ".so", ".dylib", ".dll"]
-            .map(|extension| format!("-{hash}{extension}"));
+        let ends = [".rmeta", ".rlib", ".so", ".dylib", ".dll"].map(|extension| format!("-{hash}{extension}"));
         let entries = fs::read_dir(dir).map_err(|_| unknown(dir))?;
         let mut names = entries
             .filter_map(|entry| entry.ok())
             .map(|entry| entry.file_name().to_string_lossy().into_owned());
         let name = names.find(|name| ends.iter().any(|end| name.ends_with(end)));
-        name.map(|name| dir.join(name))
-            .ok_or_else(|| unknown(&usual))
+        name.map(|name| dir.join(name)).ok_or_else(|| unknown(&usual))
     }
 }
 
@@ -182,10 +166,7 @@ impl Profile {
             .into_iter()
             .filter(|(name, _)| name != "build_script_build");
         libraries
-            .map(|(name, fingerprint)| {
-                self.unit_with(&name, fingerprint)
-                    .ok_or_else(|| unknown(records))
-            })
+            .map(|(name, fingerprint)| self.unit_with(&name, fingerprint).ok_or_else(|| unknown(records)))
             .collect()
     }
 
@@ -206,22 +187,17 @@ impl Profile {
                 .into_iter()
                 .flatten()
                 .filter_map(Result::ok);
-            let mut libraries =
-                entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("lib-"));
+            let mut libraries = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("lib-"));
             libraries.any(|entry| fs::read_to_string(entry.path()).is_ok_and(|found| found == text))
         };
         let mut units = likely.into_iter().chain(others);
-        units
-            .find(|(_, dir)| has(dir))
-            .map(|(hash, _)| hash.clone())
+        units.find(|(_, dir)| has(dir)).map(|(hash, _)| hash.clone())
     }
 }
 
 /// Cargo's record of a library or proc macro.
 pub fn record_of(records: &Path) -> Option<String> {
-    let is_record = |name: &str| {
-        (name.starts_with("lib-") || name.starts_with("test-lib-")) && name.ends_with(".json")
-    };
+    let is_record = |name: &str| (name.starts_with("lib-") || name.starts_with("test-lib-")) && name.ends_with(".json");
     let mut entries = fs::read_dir(records).ok()?.filter_map(Result::ok);
     let record = entries.find(|entry| entry.file_name().to_str().is_some_and(is_record))?;
     fs::read_to_string(record.path()).ok()
@@ -274,19 +250,15 @@ impl Artifact {
     }
 
     fn is_proc_macro(&self) -> bool {
-        self.path.extension().is_some_and(|extension| {
-            extension == "so" || extension == "dylib" || extension == "dll"
-        })
+        self.path
+            .extension()
+            .is_some_and(|extension| extension == "so" || extension == "dylib" || extension == "dll")
     }
 
     /// Unit hashes that the metadata names; those of the standard library are among them.
     fn dependencies(&self) -> Result<Vec<String>, String> {
         let metadata = self.path.with_extension("rmeta");
-        let path = if metadata.is_file() {
-            &metadata
-        } else {
-            &self.path
-        };
+        let path = if metadata.is_file() { &metadata } else { &self.path };
         let mut file = File::open(path).map_err(|_| unknown(path))?;
         let mut bytes = Vec::new();
         file.by_ref()
@@ -318,10 +290,7 @@ fn unit_hashes(bytes: &[u8]) -> (Vec<String>, usize) {
         else {
             continue;
         };
-        if hash
-            .bytes()
-            .all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
-        {
+        if hash.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)) {
             hashes.push(hash.to_owned());
             end = at + 17;
         }
@@ -329,14 +298,8 @@ fn unit_hashes(bytes: &[u8]) -> (Vec<String>, usize) {
     (hashes, end)
 }
 
-fn read_unit(
-    compilation: &Compilation,
-    profile: &Profile,
-    artifact: &Artifact,
-) -> Result<Unit, String> {
-    let records = profile
-        .records(&artifact.hash)
-        .ok_or_else(|| unknown(&artifact.path))?;
+fn read_unit(compilation: &Compilation, profile: &Profile, artifact: &Artifact) -> Result<Unit, String> {
+    let records = profile.records(&artifact.hash).ok_or_else(|| unknown(&artifact.path))?;
     let dep_info = artifact.dir.join(format!("{}.d", artifact.stem));
     let text = fs::read_to_string(&dep_info).map_err(|_| unknown(&dep_info))?;
     let started = start_of(&records)?;
@@ -377,10 +340,7 @@ fn dep_info_parts(text: &str) -> (Vec<String>, Vec<String>) {
     let mut chars = rule.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '\\' if chars.peek() == Some(&' ') => sources
-                .last_mut()
-                .expect("starts with one")
-                .extend(chars.next()),
+            '\\' if chars.peek() == Some(&' ') => sources.last_mut().expect("starts with one").extend(chars.next()),
             ' ' => sources.push(String::new()),
             c => sources.last_mut().expect("only ever grows").push(c),
         }
@@ -486,11 +446,7 @@ mod tests {
                 .unwrap_err()
                 .contains("missing or of an unknown form")
         );
-        fs::write(
-            dir.path().join("debug/.fingerprint/a-1/invoked.timestamp"),
-            "",
-        )
-        .unwrap();
+        fs::write(dir.path().join("debug/.fingerprint/a-1/invoked.timestamp"), "").unwrap();
         assert!(Units::read(&compilation).unwrap().dependencies.is_empty());
     }
 }

@@ -50,12 +50,9 @@ impl PrunePlan {
     }
 
     fn is_dead(&self, entry: &Entry, spared: &BTreeSet<(&str, [u8; 16])>, now: u64) -> bool {
-        let too_old =
-            |age: Duration| u128::from(now.saturating_sub(entry.used_ms)) > age.as_millis();
+        let too_old = |age: Duration| u128::from(now.saturating_sub(entry.used_ms)) > age.as_millis();
         let version = (entry.function.as_str(), entry.fingerprint);
-        self.all
-            || self.older_than.is_some_and(too_old)
-            || self.live.is_some() && !spared.contains(&version)
+        self.all || self.older_than.is_some_and(too_old) || self.live.is_some() && !spared.contains(&version)
     }
 
     /// The versions that stay: the living, and the newest others.
@@ -82,12 +79,7 @@ impl PrunePlan {
                 .collect();
             versions.sort_unstable_by(|a, b| b.cmp(a));
             let keep = self.keep_versions + usize::from(coarse);
-            spared.extend(
-                versions
-                    .into_iter()
-                    .take(keep)
-                    .map(|(_, version)| (function, version)),
-            );
+            spared.extend(versions.into_iter().take(keep).map(|(_, version)| (function, version)));
         }
         spared
     }

@@ -76,10 +76,11 @@ fn check(plan: &PrunePlan, expected: Expect) {
     assert_eq!(left.len() as u64, report.kept_entries);
     let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in &left {
-        versions
-            .entry(entry.function.clone())
-            .or_default()
-            .push(format!("{}x{}", entry.fingerprint[0], entry.size / 1000));
+        versions.entry(entry.function.clone()).or_default().push(format!(
+            "{}x{}",
+            entry.fingerprint[0],
+            entry.size / 1000
+        ));
     }
     let lines: Vec<String> = versions
         .into_iter()
@@ -205,10 +206,7 @@ fn pruned_entries_are_gone_for_running_processes_too() {
         fixture.put("app::f", 1, 0, 10, 1, Kind::Fine),
         fixture.put("app::f", 1, 1, 10_000, 1, Kind::Fine),
     ];
-    assert!(
-        keys.iter()
-            .all(|key| fixture.live.get(key, Scope::Shared).is_some())
-    );
+    assert!(keys.iter().all(|key| fixture.live.get(key, Scope::Shared).is_some()));
     fixture
         .store()
         .prune(&PrunePlan {
@@ -217,10 +215,7 @@ fn pruned_entries_are_gone_for_running_processes_too() {
         })
         .unwrap();
     let reader = LiveStore::new(fixture.dir.path().join("store"), 1 << 30);
-    assert!(
-        keys.iter()
-            .all(|key| reader.get(key, Scope::Shared).is_none())
-    );
+    assert!(keys.iter().all(|key| reader.get(key, Scope::Shared).is_none()));
     let key = fixture.put("app::f", 1, 2, 10, 1, Kind::Fine);
     assert!(reader.get(&key, Scope::Shared).is_some());
 }
@@ -253,17 +248,15 @@ fn calls_and_hits_are_counted_through_the_journal() {
     let stats = fixture.store().stats().unwrap();
     let function = &stats.functions[&("app".to_owned(), "app::f".to_owned())];
     let entry = fixture.store().entries().unwrap().remove(0);
-    expect!["entries 1 hits 8 misses 2 saved 140; entry hits 2, used later: true"].assert_eq(
-        &format!(
-            "entries {} hits {} misses {} saved {}; entry hits {}, used later: {}",
-            function.entries,
-            function.hits,
-            function.misses,
-            function.saved_ns,
-            entry.hits,
-            entry.used_ms > entry.created_ms
-        ),
-    );
+    expect!["entries 1 hits 8 misses 2 saved 140; entry hits 2, used later: true"].assert_eq(&format!(
+        "entries {} hits {} misses {} saved {}; entry hits {}, used later: {}",
+        function.entries,
+        function.hits,
+        function.misses,
+        function.saved_ns,
+        entry.hits,
+        entry.used_ms > entry.created_ms
+    ));
 }
 
 #[test]
@@ -285,10 +278,7 @@ fn a_damaged_catalogue_is_made_again() {
                 0 => bytes.clear(),
                 1 => bytes.fill(0),
                 2 => bytes.fill(0xff),
-                _ => bytes
-                    .iter_mut()
-                    .step_by(97 + round)
-                    .for_each(|byte| *byte ^= 0x55),
+                _ => bytes.iter_mut().step_by(97 + round).for_each(|byte| *byte ^= 0x55),
             }
             fs::write(path, bytes).unwrap();
         }
@@ -305,33 +295,15 @@ fn a_damaged_catalogue_is_made_again() {
 fn verify_removes_what_is_damaged_and_keeps_the_rest() {
     let fixture = fixture();
     fixture.fill();
-    assert_eq!(
-        fixture.store().verify().unwrap(),
-        VerifyReport {
-            good: 18,
-            damaged: 0
-        }
-    );
+    assert_eq!(fixture.store().verify().unwrap(), VerifyReport { good: 18, damaged: 0 });
     let entries = fixture.store().entries().unwrap();
     let file = entries.iter().find_map(|entry| entry.file.clone()).unwrap();
     let mut bytes = fs::read(&file).unwrap();
     bytes[5000] ^= 1;
     fs::write(&file, bytes).unwrap();
     fs::write(file.with_file_name("stranger"), b"hello").unwrap();
-    assert_eq!(
-        fixture.store().verify().unwrap(),
-        VerifyReport {
-            good: 17,
-            damaged: 2
-        }
-    );
-    assert_eq!(
-        fixture.store().verify().unwrap(),
-        VerifyReport {
-            good: 17,
-            damaged: 0
-        }
-    );
+    assert_eq!(fixture.store().verify().unwrap(), VerifyReport { good: 17, damaged: 2 });
+    assert_eq!(fixture.store().verify().unwrap(), VerifyReport { good: 17, damaged: 0 });
 }
 
 #[test]

@@ -48,9 +48,7 @@ fn parse_event(bytes: &[u8]) -> Option<(Event, usize)> {
                 misses: number(8)?,
                 saved_ns: number(16)?,
             };
-            let (package, function) = std::str::from_utf8(fields.get(24..)?)
-                .ok()?
-                .split_once('\0')?;
+            let (package, function) = std::str::from_utf8(fields.get(24..)?).ok()?.split_once('\0')?;
             Event::Calls {
                 package: package.into(),
                 function: function.into(),

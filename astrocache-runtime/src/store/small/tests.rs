@@ -29,10 +29,7 @@ fn value(small: &Small, n: u32) -> Option<Vec<u8>> {
 fn filled(dir: &Path, numbers: std::ops::Range<u32>) -> Small {
     let small = Small::new(dir.to_owned());
     for n in numbers {
-        small
-            .put(&record_of(n, &n.to_le_bytes(), false))
-            .unwrap()
-            .unwrap();
+        small.put(&record_of(n, &n.to_le_bytes(), false)).unwrap().unwrap();
     }
     small
 }
@@ -147,11 +144,7 @@ fn damaged_packs_and_foreign_files_are_misses() {
 fn a_log_left_by_a_killed_packer_is_still_read_and_packed_later() {
     let dir = tempfile::tempdir().unwrap();
     let small = filled(dir.path(), 0..10);
-    fs::rename(
-        dir.path().join("active"),
-        dir.path().join("sealing-0000000000000001"),
-    )
-    .unwrap();
+    fs::rename(dir.path().join("active"), dir.path().join("sealing-0000000000000001")).unwrap();
     assert_eq!(
         value(&Small::new(dir.path().to_owned()), 3),
         Some(3u32.to_le_bytes().to_vec())

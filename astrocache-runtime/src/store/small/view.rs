@@ -87,9 +87,7 @@ impl View {
         }
         // A file that vanishes between listing and opening has just been packed: list again.
         let loaded = (0..5).any(|_| self.load(dir).is_ok());
-        let settled = SystemTime::now()
-            .duration_since(modified)
-            .is_ok_and(|age| age > RACY);
+        let settled = SystemTime::now().duration_since(modified).is_ok_and(|age| age > RACY);
         self.loaded = loaded.then_some(Stamp { modified, settled });
         true
     }

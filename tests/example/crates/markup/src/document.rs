@@ -30,10 +30,7 @@ impl Document {
         let mut html = String::with_capacity(source.len() * 3 / 2);
         html::push_html(&mut html, events.iter().cloned());
         Document {
-            title: headings
-                .first()
-                .map_or(fallback, |heading| &heading.text)
-                .to_owned(),
+            title: headings.first().map_or(fallback, |heading| &heading.text).to_owned(),
             headings,
             text: plain_text(&events),
             html,

@@ -12,11 +12,7 @@ pub struct Counter<K: Ord> {
 impl<K: Ord + Clone> Counter<K> {
     /// The `n` most frequent keys; equal counts in the order of the keys.
     pub fn top(&self, n: usize) -> Vec<(K, u32)> {
-        let mut all: Vec<(K, u32)> = self
-            .counts
-            .iter()
-            .map(|(key, count)| (key.clone(), *count))
-            .collect();
+        let mut all: Vec<(K, u32)> = self.counts.iter().map(|(key, count)| (key.clone(), *count)).collect();
         all.sort_by_key(|(_, count)| Reverse(*count));
         all.truncate(n);
         all

@@ -29,11 +29,7 @@ pub fn search_index(pages: &[Page]) -> Index {
     for page in pages {
         let mut counter = Counter::default();
         counter.extend(words(&page.text));
-        let typical = counter
-            .top(TYPICAL)
-            .into_iter()
-            .map(|(word, _)| word)
-            .collect();
+        let typical = counter.top(TYPICAL).into_iter().map(|(word, _)| word).collect();
         index.typical.insert(page.name.clone(), typical);
         for (word, _) in counter.top(usize::MAX) {
             index.pages.entry(word).or_default().push(page.name.clone());

@@ -9,8 +9,7 @@ use site::{Page, Report, Source, Theme, render, search_index};
 
 fn main() {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
-    let (Some(data), Some(out), None) = (arguments.next(), arguments.next(), arguments.next())
-    else {
+    let (Some(data), Some(out), None) = (arguments.next(), arguments.next(), arguments.next()) else {
         eprintln!("usage: site DATA OUT");
         process::exit(2);
     };
@@ -23,10 +22,7 @@ fn main() {
 fn build(data: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(out)?;
     let theme = Theme::Book { serif: true };
-    let pages: Vec<Page> = sources(data)?
-        .iter()
-        .map(|source| render(source, theme))
-        .collect();
+    let pages: Vec<Page> = sources(data)?.iter().map(|source| render(source, theme)).collect();
     for page in &pages {
         fs::write(out.join(&page.name).with_extension("html"), &page.html)?;
         println!(
@@ -40,17 +36,11 @@ fn build(data: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let report = Report::from_csv(&fs::read_to_string(data.join("measurements.csv"))?)?;
     fs::write(out.join("measurements.svg"), &report.chart)?;
     for (name, seconds) in &report.seconds {
-        println!(
-            "{:<24} {seconds:>7.1} CPU seconds",
-            format!("measurements, {name}")
-        );
+        println!("{:<24} {seconds:>7.1} CPU seconds", format!("measurements, {name}"));
     }
 
     let index = search_index(&pages);
-    fs::write(
-        out.join("index.json"),
-        serde_json::to_string_pretty(&index)?,
-    )?;
+    fs::write(out.join("index.json"), serde_json::to_string_pretty(&index)?)?;
     for (page, words) in &index.typical {
         println!("{page:<24} is about {}", words.join(", "));
     }

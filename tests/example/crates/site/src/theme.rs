@@ -18,11 +18,7 @@ impl Theme {
             Theme::Book { serif: true } => "body { font-family: serif; max-width: 40em }",
             Theme::Book { serif: false } => "body { font-family: sans-serif; max-width: 40em }",
         };
-        let head = format!(
-            "{}{}",
-            element!("title"; escape(title)),
-            element!("style"; style)
-        );
+        let head = format!("{}{}", element!("title"; escape(title)), element!("style"; style));
         let body = format!("{}{}", element!("nav", class = "contents"; contents), body);
         format!(
             "<!doctype html>{}",
