@@ -66,14 +66,11 @@ impl Project {
 
     /// A package with the runtime and serde as dependencies; `more` is added to its manifest.
     pub fn package(self, dir: &str, name: &str, more: &str) -> io::Result<Project> {
-        let mut manifest = format!(
-            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{more}\n"
-        );
+        let mut manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{more}\n");
         if !more.contains("[dependencies]") {
             manifest += "[dependencies]\n";
         }
-        writeln!(manifest, "{}", runtime("astrocache-runtime"))
-            .expect("writing to a String cannot fail");
+        writeln!(manifest, "{}", runtime("astrocache-runtime")).expect("writing to a String cannot fail");
         self.write(&format!("{dir}/Cargo.toml"), &manifest)?;
         Ok(self)
     }
@@ -119,10 +116,7 @@ impl Project {
         let path = self.path().join(path);
         let text = fs::read_to_string(&path)?;
         if !text.contains(from) {
-            return Err(io::Error::other(format!(
-                "{} has no `{from}`",
-                path.display()
-            )));
+            return Err(io::Error::other(format!("{} has no `{from}`", path.display())));
         }
         fs::write(path, text.replacen(from, to, 1))
     }
@@ -220,10 +214,9 @@ impl Ran {
 
     /// Did cargo compile this package?
     pub fn compiled(&self, package: &str) -> bool {
-        self.stderr.lines().any(|line| {
-            line.trim_start()
-                .starts_with(&format!("Compiling {package} v"))
-        })
+        self.stderr
+            .lines()
+            .any(|line| line.trim_start().starts_with(&format!("Compiling {package} v")))
     }
 }
 

@@ -21,16 +21,10 @@ fn main() { println!("{}", twice(21)); }
 
 /// One package, two modules, one cached function.
 fn app(name: &str) -> Project {
-    let project = Project::new(&target())
-        .unwrap()
-        .package(".", name, "")
-        .unwrap();
+    let project = Project::new(&target()).unwrap().package(".", name, "").unwrap();
     project.write("src/main.rs", MAIN).unwrap();
     project
-        .write(
-            "src/helper.rs",
-            "pub fn add(a: u64, b: u64) -> u64 { a + b }\n",
-        )
+        .write("src/helper.rs", "pub fn add(a: u64, b: u64) -> u64 { a + b }\n")
         .unwrap();
     project
 }
@@ -50,10 +44,7 @@ fn run(project: &Project) -> Vec<String> {
 /// How often the fake was started for this project.
 fn asked(project: &Project) -> usize {
     let runs = fs::read_to_string(project.target().join("fake-runs")).unwrap_or_default();
-    let root = fs::canonicalize(project.path())
-        .unwrap()
-        .display()
-        .to_string();
+    let root = fs::canonicalize(project.path()).unwrap().display().to_string();
     runs.lines().filter(|line| *line == root).count()
 }
 
@@ -70,10 +61,7 @@ fn without_the_tool_a_function_is_cached_per_package() {
     assert_eq!(first.stdout, "42\n", "{}", first.stderr);
     assert_eq!(
         shorts(&first.calls()),
-        [
-            "miss coarse_app::twice coarse",
-            "stored coarse_app::twice coarse"
-        ]
+        ["miss coarse_app::twice coarse", "stored coarse_app::twice coarse"]
     );
     let note = "note: astrocache (coarse_app): cargo-astrocache is not installed (`cargo install cargo-astrocache` makes caching per \
                 function), so any change to this package or its dependencies drops what is cached";
@@ -103,9 +91,7 @@ fn with_the_tool_a_comment_costs_nothing_and_a_helper_does() {
         shorts(&first),
         ["miss fine-app::twice fine", "stored fine-app::twice fine"]
     );
-    project
-        .edit("src/helper.rs", "pub", "// a comment\n\npub")
-        .unwrap();
+    project.edit("src/helper.rs", "pub", "// a comment\n\npub").unwrap();
     project
         .edit("src/main.rs", "fn twice(x: u64)", "fn twice( x : u64 )")
         .unwrap();
@@ -147,28 +133,15 @@ fn two_crates_that_compile_at_once_ask_once() {
 #[test]
 fn a_tool_that_fails_leaves_the_build_whole_and_says_why() {
     for (mode, why) in [
-        (
-            "fail",
-            "failed: error: the fake was told to fail, so any change",
-        ),
-        (
-            "silent",
-            "wrote no ledger for this directory, so any change",
-        ),
-        (
-            "garbage",
-            "writes another format; update it and astrocache-runtime",
-        ),
+        ("fail", "failed: error: the fake was told to fail, so any change"),
+        ("silent", "wrote no ledger for this directory, so any change"),
+        ("garbage", "writes another format; update it and astrocache-runtime"),
     ] {
         let project = with_tool(app("failing-app")).env("ASTROCACHE_FAKE", mode);
         let ran = project.cargo(&["run"]).unwrap();
         assert!(ran.ok, "{}", ran.stderr);
         assert_eq!(ran.calls()[0].kind, "coarse");
-        assert!(
-            ran.notices()[0].contains(why),
-            "{mode}: {:?}",
-            ran.notices()
-        );
+        assert!(ran.notices()[0].contains(why), "{mode}: {:?}", ran.notices());
     }
 }
 
@@ -179,11 +152,7 @@ fn a_tool_that_hangs_is_stopped() {
         .env("ASTROCACHE_TOOL_TIMEOUT", "1");
     let ran = project.cargo(&["run"]).unwrap();
     assert!(ran.ok, "{}", ran.stderr);
-    assert!(
-        ran.notices()[0].contains("took too long"),
-        "{:?}",
-        ran.notices()
-    );
+    assert!(ran.notices()[0].contains("took too long"), "{:?}", ran.notices());
     assert_eq!(ran.calls()[0].kind, "coarse");
 }
 
@@ -265,11 +234,7 @@ fn strict_refuses_what_memoization_cannot_see_until_it_is_allowed() {
         )
         .unwrap();
     project
-        .edit(
-            "src/main.rs",
-            "astrocache::cached",
-            "astrocache::cached(strict)",
-        )
+        .edit("src/main.rs", "astrocache::cached", "astrocache::cached(strict)")
         .unwrap();
     let ran = project.cargo(&["build"]).unwrap();
     assert!(!ran.ok);
@@ -290,11 +255,8 @@ fn the_committed_manifest_is_trusted_only_when_asked_to_and_only_for_the_same_fu
     let mut project = with_tool(app("trusted-app"));
     let root = fs::canonicalize(project.path()).unwrap();
     let fine = project.run(&[]).unwrap();
-    let ledger = astrocache_manifest::Ledger::read(&astrocache_manifest::Ledger::path_in(
-        project.target(),
-        &root,
-    ))
-    .unwrap();
+    let ledger =
+        astrocache_manifest::Ledger::read(&astrocache_manifest::Ledger::path_in(project.target(), &root)).unwrap();
     let roots = ledger.roots.iter().map(|root| astrocache_manifest::Root {
         package: root.package.clone(),
         target: root.target.clone(),
@@ -303,18 +265,14 @@ fn the_committed_manifest_is_trusted_only_when_asked_to_and_only_for_the_same_fu
         source: root.source,
         fingerprint: root.fingerprint,
     });
-    let manifest = astrocache_manifest::Manifest {
-        roots: roots.collect(),
-    };
+    let manifest = astrocache_manifest::Manifest { roots: roots.collect() };
     manifest
         .write_if_changed(&project.path().join("Astrocache.lock"))
         .unwrap();
 
     // The ledger would still be good: a comment makes it stale.
     project.set("ASTROCACHE_TOOL", "off");
-    project
-        .edit("src/main.rs", "fn main", "// changed\nfn main")
-        .unwrap();
+    project.edit("src/main.rs", "fn main", "// changed\nfn main").unwrap();
     assert_eq!(run(&project)[0], "miss trusted_app::twice coarse");
     project.set("ASTROCACHE_LOCKED", "1");
     let trusted = project.run(&[]).unwrap();

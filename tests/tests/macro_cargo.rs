@@ -12,9 +12,7 @@ fn target() -> PathBuf {
 }
 
 fn project() -> Project {
-    Project::new(&target())
-        .unwrap()
-        .env("ASTROCACHE_TOOL", FAKE)
+    Project::new(&target()).unwrap().env("ASTROCACHE_TOOL", FAKE)
 }
 
 fn cached(name: &str) -> String {
@@ -38,26 +36,12 @@ fn calls(project: &Project, args: &[&str]) -> Vec<String> {
 fn every_kind_of_target_is_fine() {
     let project = project().package(".", "kinds", "").unwrap();
     project.write("src/lib.rs", &cached("in_lib")).unwrap();
-    let main = |name: &str| {
-        format!(
-            "{}fn main() {{ {name}(kinds::in_lib(1)); }}\n",
-            cached(name)
-        )
-    };
+    let main = |name: &str| format!("{}fn main() {{ {name}(kinds::in_lib(1)); }}\n", cached(name));
     project.write("src/main.rs", &main("in_bin")).unwrap();
-    project
-        .write("src/bin/other.rs", &main("in_other"))
-        .unwrap();
-    project
-        .write("examples/ex.rs", &main("in_example"))
-        .unwrap();
-    project
-        .write("benches/bench.rs", &main("in_bench"))
-        .unwrap();
-    let test = format!(
-        "{}#[test] fn t() {{ in_test(kinds::in_lib(1)); }}\n",
-        cached("in_test")
-    );
+    project.write("src/bin/other.rs", &main("in_other")).unwrap();
+    project.write("examples/ex.rs", &main("in_example")).unwrap();
+    project.write("benches/bench.rs", &main("in_bench")).unwrap();
+    let test = format!("{}#[test] fn t() {{ in_test(kinds::in_lib(1)); }}\n", cached("in_test"));
     project.write("tests/test.rs", &test).unwrap();
     assert_eq!(
         calls(&project, &["run", "--bin", "kinds"]),
@@ -72,16 +56,11 @@ fn every_kind_of_target_is_fine() {
         ["hit kinds::in_lib fine", "miss kinds::in_example fine"]
     );
     let tests = calls(&project, &["test", "--test", "test", "--", "--nocapture"]);
-    assert_eq!(
-        tests,
-        ["hit kinds::in_lib fine", "miss kinds::in_test fine"]
-    );
+    assert_eq!(tests, ["hit kinds::in_lib fine", "miss kinds::in_test fine"]);
     // A new target is a crate root that the ledger does not know: it is asked for, not guessed.
     project.write("examples/new.rs", &main("in_new")).unwrap();
     assert_eq!(
-        calls(&project, &["run", "--example", "new"])
-            .last()
-            .unwrap(),
+        calls(&project, &["run", "--example", "new"]).last().unwrap(),
         "miss kinds::in_new fine"
     );
 }
@@ -90,10 +69,7 @@ fn every_kind_of_target_is_fine() {
 fn unit_tests_inside_a_library_are_fine() {
     let project = project().package(".", "unit", "").unwrap();
     project
-        .write(
-            "src/lib.rs",
-            &format!("{}#[test] fn t() {{ f(1); }}\n", cached("f")),
-        )
+        .write("src/lib.rs", &format!("{}#[test] fn t() {{ f(1); }}\n", cached("f")))
         .unwrap();
     assert_eq!(
         calls(&project, &["test", "--lib", "--", "--nocapture"]),
@@ -147,25 +123,16 @@ fn members_are_fine_wherever_the_target_directory_is_and_whoever_is_asked_for() 
     );
     let ran = project.cargo_in("a", &["run"]).unwrap();
     assert_eq!(
-        ran.calls()
-            .iter()
-            .map(|call| call.short())
-            .collect::<Vec<_>>(),
+        ran.calls().iter().map(|call| call.short()).collect::<Vec<_>>(),
         ["hit b::in_b fine", "hit a::in_a fine"]
     );
     let host = host();
     let with_target = calls(&project, &["run", "-p", "a", "--target", &host]);
-    assert!(
-        with_target.iter().all(|call| call.ends_with("fine")),
-        "{with_target:?}"
-    );
+    assert!(with_target.iter().all(|call| call.ends_with("fine")), "{with_target:?}");
 }
 
 fn host() -> String {
-    let output = std::process::Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .unwrap();
+    let output = std::process::Command::new("rustc").arg("-vV").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines()
         .find_map(|line| line.strip_prefix("host: "))
@@ -177,10 +144,7 @@ fn host() -> String {
 fn a_target_directory_inside_the_project_is_found() {
     let project = project().package(".", "inside", "").unwrap();
     project
-        .write(
-            "src/main.rs",
-            &format!("{}fn main() {{ f(1); }}\n", cached("f")),
-        )
+        .write("src/main.rs", &format!("{}fn main() {{ f(1); }}\n", cached("f")))
         .unwrap();
     let dir = target().join("given");
     assert_eq!(
@@ -194,39 +158,23 @@ fn a_target_directory_inside_the_project_is_found() {
 fn a_path_dependency_outside_the_workspace_is_coarse_even_if_it_is_a_workspace_too() {
     let project = project();
     let project = project
-        .package(
-            "ws",
-            "ws",
-            "[dependencies]\nouter = { path = \"../outer\" }",
-        )
+        .package("ws", "ws", "[dependencies]\nouter = { path = \"../outer\" }")
         .unwrap();
     let project = project.package("outer", "outer", "").unwrap();
-    std::fs::rename(
-        project.path().join("Cargo.lock"),
-        project.path().join("ws/Cargo.lock"),
-    )
-    .unwrap();
+    std::fs::rename(project.path().join("Cargo.lock"), project.path().join("ws/Cargo.lock")).unwrap();
     std::fs::copy(
         project.path().join("ws/Cargo.lock"),
         project.path().join("outer/Cargo.lock"),
     )
     .unwrap();
+    project.write("outer/src/lib.rs", &cached("in_outer")).unwrap();
     project
-        .write("outer/src/lib.rs", &cached("in_outer"))
-        .unwrap();
-    project
-        .write(
-            "outer/examples/ex.rs",
-            "fn main() { outer::in_outer(1); }\n",
-        )
+        .write("outer/examples/ex.rs", "fn main() { outer::in_outer(1); }\n")
         .unwrap();
     project
         .write(
             "ws/src/main.rs",
-            &format!(
-                "{}fn main() {{ in_ws(outer::in_outer(1)); }}\n",
-                cached("in_ws")
-            ),
+            &format!("{}fn main() {{ in_ws(outer::in_outer(1)); }}\n", cached("in_ws")),
         )
         .unwrap();
     let here = |dir: &str, args: &[&str]| {
@@ -261,9 +209,7 @@ fn a_vendored_package_is_coarse_and_says_nothing() {
         "[package]\nname = \"ven\"\nversion = \"1.0.0\"\nedition = \"2024\"\n[dependencies]\nastrocache-runtime = {{ path = {path:?} }}\n"
     );
     project.write("vendor/ven/Cargo.toml", &manifest).unwrap();
-    project
-        .write("vendor/ven/src/lib.rs", &cached("in_ven"))
-        .unwrap();
+    project.write("vendor/ven/src/lib.rs", &cached("in_ven")).unwrap();
     project
         .edit(
             "Cargo.toml",
@@ -271,9 +217,7 @@ fn a_vendored_package_is_coarse_and_says_nothing() {
             "[patch.crates-io]\nven = { path = \"vendor/ven\" }\n[dependencies]",
         )
         .unwrap();
-    project
-        .write("src/main.rs", "fn main() { ven::in_ven(1); }\n")
-        .unwrap();
+    project.write("src/main.rs", "fn main() { ven::in_ven(1); }\n").unwrap();
     std::fs::write(project.path().join("vendor/ven/outside"), "").unwrap();
     let ran = project.cargo(&["run"]).unwrap();
     assert!(ran.ok, "{}", ran.stderr);
@@ -284,8 +228,7 @@ fn a_vendored_package_is_coarse_and_says_nothing() {
 #[test]
 fn the_runtime_may_be_renamed() {
     let project = project();
-    let manifest =
-        "[package]\nname = \"renamed\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\n";
+    let manifest = "[package]\nname = \"renamed\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\n";
     project
         .write("Cargo.toml", &format!("{manifest}{}\n", runtime("memo")))
         .unwrap();
@@ -297,9 +240,7 @@ fn the_runtime_may_be_renamed() {
 
 #[test]
 fn features_switched_back_and_forth_keep_their_own_entries() {
-    let project = project()
-        .package(".", "switch", "[features]\nbig = []")
-        .unwrap();
+    let project = project().package(".", "switch", "[features]\nbig = []").unwrap();
     let body = "if cfg!(feature = \"big\") { x + 1000 } else { x }";
     let main = format!(
         "// fake cfg: feature=\"big\"\n#[astrocache::cached]\nfn f(x: u64) -> u64 {{ {body} }}\nfn main() {{ println!(\"{{}}\", f(1)); }}\n"
@@ -329,9 +270,13 @@ fn a_feature_of_a_dependency_that_the_closure_asks_for_is_in_the_key() {
     let project = project.package("app", "app", app).unwrap();
     let dep = "[package]\nname = \"dep\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[features]\nloud = []\nother = []\n";
     project.write("dep/Cargo.toml", dep).unwrap();
-    project.write("dep/src/lib.rs", "// fake cfg: dep feature=\"loud\"\npub fn d() -> u64 { if cfg!(feature = \"loud\") { 2 } else { 1 } }\n").unwrap();
-    let main =
-        "#[astrocache::cached]\nfn f() -> u64 { dep::d() }\nfn main() { println!(\"{}\", f()); }\n";
+    project
+        .write(
+            "dep/src/lib.rs",
+            "// fake cfg: dep feature=\"loud\"\npub fn d() -> u64 { if cfg!(feature = \"loud\") { 2 } else { 1 } }\n",
+        )
+        .unwrap();
+    let main = "#[astrocache::cached]\nfn f() -> u64 { dep::d() }\nfn main() { println!(\"{}\", f()); }\n";
     project.write("app/src/main.rs", main).unwrap();
     let answer = |args: &[&str]| {
         project
@@ -355,9 +300,7 @@ fn a_documentation_test_runs_and_finds_its_library_cached() {
         cached("f")
     );
     project.write("src/lib.rs", &lib).unwrap();
-    let ran = project
-        .cargo(&["test", "--doc", "--", "--nocapture"])
-        .unwrap();
+    let ran = project.cargo(&["test", "--doc", "--", "--nocapture"]).unwrap();
     assert!(
         ran.ok && ran.stdout.contains("1 passed"),
         "{}{}",

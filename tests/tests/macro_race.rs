@@ -15,37 +15,27 @@ fn target() -> PathBuf {
 /// `NAME-app` -> `NAME-near` -> `NAME-far`, all in one workspace; the app's function is cached. Tests share a target directory,
 /// where members of equal names would be one unit.
 fn chain(name: &str) -> Project {
-    let project = Project::new(&target())
-        .unwrap()
-        .env("ASTROCACHE_TOOL", FAKE);
+    let project = Project::new(&target()).unwrap().env("ASTROCACHE_TOOL", FAKE);
     project
         .write(
             "Cargo.toml",
             "[workspace]\nmembers = [\"app\", \"near\", \"far\"]\nresolver = \"3\"\n",
         )
         .unwrap();
-    let near =
-        format!("[dependencies]\nnear = {{ package = \"{name}-near\", path = \"../near\" }}");
-    let project = project
-        .package("app", &format!("{name}-app"), &near)
-        .unwrap();
+    let near = format!("[dependencies]\nnear = {{ package = \"{name}-near\", path = \"../near\" }}");
+    let project = project.package("app", &format!("{name}-app"), &near).unwrap();
     let plain = |package: &str, rest: &str| {
-        format!(
-            "[package]\nname = \"{name}-{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}"
-        )
+        format!("[package]\nname = \"{name}-{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
     };
     let far = format!("[dependencies]\nfar = {{ package = \"{name}-far\", path = \"../far\" }}\n");
-    project
-        .write("near/Cargo.toml", &plain("near", &far))
-        .unwrap();
+    project.write("near/Cargo.toml", &plain("near", &far)).unwrap();
     project.write("far/Cargo.toml", &plain("far", "")).unwrap();
     project
         .write("near/src/lib.rs", "pub fn near() -> u64 { far::far() }\n")
         .unwrap();
-    project
-        .write("far/src/lib.rs", "pub fn far() -> u64 { 1 }\n")
-        .unwrap();
-    let main = "#[astrocache::cached]\nfn app(x: u64) -> u64 { x + near::near() }\nfn main() { println!(\"{}\", app(1)); }\n";
+    project.write("far/src/lib.rs", "pub fn far() -> u64 { 1 }\n").unwrap();
+    let main =
+        "#[astrocache::cached]\nfn app(x: u64) -> u64 { x + near::near() }\nfn main() { println!(\"{}\", app(1)); }\n";
     project.write("app/src/main.rs", main).unwrap();
     project
 }
@@ -99,22 +89,21 @@ fn an_edit_of_a_transitive_dependency_leaves_it_uncached_until_the_next_build() 
 fn an_edit_of_what_a_proc_macro_is_made_of_leaves_it_uncached_until_the_next_build() {
     let mut project = chain("made");
     let plain = "version = \"0.1.0\"\nedition = \"2024\"\n";
-    project.write("Cargo.toml", "[workspace]\nmembers = [\"app\", \"near\", \"far\", \"derive\", \"core\"]\nresolver = \"3\"\n").unwrap();
+    project
+        .write(
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"app\", \"near\", \"far\", \"derive\", \"core\"]\nresolver = \"3\"\n",
+        )
+        .unwrap();
     let derive = format!(
         "[package]\nname = \"made-derive\"\n{plain}[lib]\nproc-macro = true\n[dependencies]\ninner = {{ package = \"made-core\", path = \"../core\" }}\n"
     );
     project.write("derive/Cargo.toml", &derive).unwrap();
     project
-        .write(
-            "core/Cargo.toml",
-            &format!("[package]\nname = \"made-core\"\n{plain}"),
-        )
+        .write("core/Cargo.toml", &format!("[package]\nname = \"made-core\"\n{plain}"))
         .unwrap();
     project
-        .write(
-            "core/src/lib.rs",
-            "pub fn text() -> String { \"2\".into() }\n",
-        )
+        .write("core/src/lib.rs", "pub fn text() -> String { \"2\".into() }\n")
         .unwrap();
     let derive = "#[proc_macro] pub fn two(_: proc_macro::TokenStream) -> proc_macro::TokenStream { inner::text().parse().unwrap() }\n";
     project.write("derive/src/lib.rs", derive).unwrap();
@@ -126,11 +115,7 @@ fn an_edit_of_what_a_proc_macro_is_made_of_leaves_it_uncached_until_the_next_bui
         )
         .unwrap();
     project
-        .edit(
-            "app/src/main.rs",
-            "x + near",
-            "made_derive::two!() + x + near",
-        )
+        .edit("app/src/main.rs", "x + near", "made_derive::two!() + x + near")
         .unwrap();
     project.set("ASTROCACHE_FAKE", "edit:core/src/lib.rs");
     assert_eq!(first_call(&run(&project)), "uncached none");
@@ -150,7 +135,13 @@ fn an_edit_of_a_dependency_before_its_dependents_compile_is_noticed() {
          if !text.contains(\"late\") {{ text += \"pub fn late() {{}}\"; std::fs::write({far:?}, text).unwrap(); }}\n}}\n"
     );
     project.write("app/build.rs", &script).unwrap();
-    project.edit("app/Cargo.toml", "[dependencies]", "[build-dependencies]\nfar = { package = \"before-far\", path = \"../far\" }\n[dependencies]").unwrap();
+    project
+        .edit(
+            "app/Cargo.toml",
+            "[dependencies]",
+            "[build-dependencies]\nfar = { package = \"before-far\", path = \"../far\" }\n[dependencies]",
+        )
+        .unwrap();
     let during = run(&project);
     assert_eq!(first_call(&during), "uncached none", "{}", during.stderr);
     assert_eq!(first_call(&run(&project)), "miss fine");
@@ -161,16 +152,9 @@ fn normal_builds_raise_no_alarm() {
     let project = chain("normal");
     for edit in ["app/src/main.rs", "near/src/lib.rs", "far/src/lib.rs"] {
         let text = fs::read_to_string(project.path().join(edit)).unwrap();
-        project
-            .write(edit, &format!("{text}pub fn more() {{}}\n"))
-            .unwrap();
+        project.write(edit, &format!("{text}pub fn more() {{}}\n")).unwrap();
         let ran = run(&project);
-        assert_eq!(
-            first_call(&ran).split(' ').nth(1),
-            Some("fine"),
-            "{}",
-            ran.stderr
-        );
+        assert_eq!(first_call(&ran).split(' ').nth(1), Some("fine"), "{}", ran.stderr);
         assert_eq!(ran.notices(), [""; 0]);
     }
     assert_eq!(first_call(&run(&project)), "hit fine");
@@ -203,16 +187,10 @@ fn an_edit_during_a_build_without_the_tool_is_noticed_too() {
         )
         .unwrap();
     project
-        .edit(
-            "app/src/main.rs",
-            "#[astrocache",
-            "late::edit!();\n#[astrocache",
-        )
+        .edit("app/src/main.rs", "#[astrocache", "late::edit!();\n#[astrocache")
         .unwrap();
     let during = run(&project);
     assert_eq!(first_call(&during), "uncached none", "{}", during.stderr);
-    project
-        .edit("app/src/main.rs", "late::edit!();", "")
-        .unwrap();
+    project.edit("app/src/main.rs", "late::edit!();", "").unwrap();
     assert_eq!(first_call(&run(&project)), "miss coarse");
 }

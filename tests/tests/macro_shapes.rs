@@ -116,11 +116,7 @@ fn every_shape_runs_is_stored_and_comes_back() {
     assert!(!first.stderr.contains("warning"), "{}", first.stderr);
     let second = project.cargo(&["run"]).unwrap();
     assert_eq!(second.stdout, SAID);
-    let missed: Vec<_> = second
-        .calls()
-        .into_iter()
-        .filter(|call| call.event != "hit")
-        .collect();
+    let missed: Vec<_> = second.calls().into_iter().filter(|call| call.event != "hit").collect();
     assert!(missed.is_empty(), "{missed:?}");
     let coarse: Vec<_> = second
         .calls()
@@ -140,11 +136,7 @@ fn check_and_clippy_find_nothing_to_say_about_any_shape() {
     let project = shapes("shapes-checked");
     for command in ["check", "clippy"] {
         let ran = project.cargo(&[command]).unwrap();
-        assert!(
-            ran.ok && !ran.stderr.contains("warning"),
-            "{command}: {}",
-            ran.stderr
-        );
+        assert!(ran.ok && !ran.stderr.contains("warning"), "{command}: {}", ran.stderr);
     }
 }
 
@@ -166,17 +158,18 @@ fn the_content_of_a_file_argument_is_in_the_key() {
 
 #[test]
 fn a_captured_variable_in_func_is_an_error_when_code_is_made() {
-    let project = Project::new(&target())
-        .unwrap()
-        .package(".", "captures", "")
+    let project = Project::new(&target()).unwrap().package(".", "captures", "").unwrap();
+    project
+        .write(
+            "src/main.rs",
+            "fn main() { let k = 5; let f = astrocache::func!(|x: i32| x + k); println!(\"{}\", f(1)); }\n",
+        )
         .unwrap();
-    project.write("src/main.rs", "fn main() { let k = 5; let f = astrocache::func!(|x: i32| x + k); println!(\"{}\", f(1)); }\n").unwrap();
     let ran = project.cargo(&["build"]).unwrap();
     assert!(!ran.ok && ran.errors() == 1, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains(
-            "a closure that captures nothing: pass captured values as arguments of their own"
-        ),
+        ran.stderr
+            .contains("a closure that captures nothing: pass captured values as arguments of their own"),
         "{}",
         ran.stderr
     );
@@ -184,17 +177,13 @@ fn a_captured_variable_in_func_is_an_error_when_code_is_made() {
 
 #[test]
 fn an_alias_of_result_is_an_error_when_code_is_made() {
-    let project = Project::new(&target())
-        .unwrap()
-        .package(".", "alias", "")
-        .unwrap();
+    let project = Project::new(&target()).unwrap().package(".", "alias", "").unwrap();
     let main = "type Res<T> = Result<T, String>;\n#[astrocache::cached]\nfn f(x: i32) -> Res<i32> { Ok(x) }\nfn main() { f(1).unwrap(); }\n";
     project.write("src/main.rs", main).unwrap();
     let ran = project.cargo(&["build"]).unwrap();
     assert!(!ran.ok && ran.errors() == 1, "{}", ran.stderr);
     assert!(
-        ran.stderr
-            .contains("write #[cached(result)] to store only `Ok`"),
+        ran.stderr.contains("write #[cached(result)] to store only `Ok`"),
         "{}",
         ran.stderr
     );
@@ -202,14 +191,9 @@ fn an_alias_of_result_is_an_error_when_code_is_made() {
 
 #[test]
 fn downstream_impls_and_default_methods_never_share_a_key_across_code() {
-    let project = Project::new(&target())
-        .unwrap()
-        .env("ASTROCACHE_TOOL", FAKE);
+    let project = Project::new(&target()).unwrap().env("ASTROCACHE_TOOL", FAKE);
     project
-        .write(
-            "Cargo.toml",
-            "[workspace]\nmembers = [\"lib\"]\nresolver = \"3\"\n",
-        )
+        .write("Cargo.toml", "[workspace]\nmembers = [\"lib\"]\nresolver = \"3\"\n")
         .unwrap();
     let project = project.package("lib", "down-lib", "").unwrap();
     project.write(
@@ -225,17 +209,11 @@ fn downstream_impls_and_default_methods_never_share_a_key_across_code() {
             "[workspace]\n[dependencies]\ndown-lib = { path = \"../lib\" }",
         )
         .unwrap();
-    std::fs::copy(
-        project.path().join("Cargo.lock"),
-        project.path().join("app/Cargo.lock"),
-    )
-    .unwrap();
+    std::fs::copy(project.path().join("Cargo.lock"), project.path().join("app/Cargo.lock")).unwrap();
     let main = "struct A; impl down_lib::Weight for A { fn weight(&self) -> u64 { 10 } }\nfn main() { use down_lib::Weight; println!(\"{} {}\", down_lib::total(A), A.twice()); }\n";
     project.write("app/src/main.rs", main).unwrap();
     let answer = || project.cargo_in("app", &["run"]).unwrap().stdout;
     assert_eq!(answer(), "30 20\n");
-    project
-        .edit("app/src/main.rs", "{ 10 }", "{ 1000 }")
-        .unwrap();
+    project.edit("app/src/main.rs", "{ 10 }", "{ 1000 }").unwrap();
     assert_eq!(answer(), "3000 2000\n");
 }

@@ -12,19 +12,11 @@ fn no_expected_output_holds_two_errors_unless_two_things_are_wrong() {
     let mut two = Vec::new();
     for entry in std::fs::read_dir("tests/ui").unwrap().map(Result::unwrap) {
         let path = entry.path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "stderr")
-        {
+        if path.extension().is_none_or(|extension| extension != "stderr") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        if text
-            .lines()
-            .filter(|line| line.starts_with("error"))
-            .count()
-            != 1
-        {
+        if text.lines().filter(|line| line.starts_with("error")).count() != 1 {
             two.push(path.file_stem().unwrap().to_string_lossy().into_owned());
         }
     }

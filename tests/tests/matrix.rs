@@ -15,15 +15,8 @@ fn pages() -> PathBuf {
 }
 
 fn cases() -> Vec<Case> {
-    load(&pages()).unwrap_or_else(|flaws| {
-        panic!(
-            "{}",
-            flaws
-                .iter()
-                .map(|flaw| format!("\n{flaw}"))
-                .collect::<String>()
-        )
-    })
+    load(&pages())
+        .unwrap_or_else(|flaws| panic!("{}", flaws.iter().map(|flaw| format!("\n{flaw}")).collect::<String>()))
 }
 
 #[test]
@@ -46,16 +39,8 @@ fn every_edit_fits_its_tree() {
 fn every_rule_is_shown_both_ways() {
     let cases = cases();
     let shown = |verdicts: &[Verdict]| -> BTreeSet<u8> {
-        let shows = |case: &&Case| {
-            case.edits
-                .iter()
-                .any(|edit| verdicts.contains(&edit.verdict))
-        };
-        cases
-            .iter()
-            .filter(shows)
-            .flat_map(|case| case.rules.clone())
-            .collect()
+        let shows = |case: &&Case| case.edits.iter().any(|edit| verdicts.contains(&edit.verdict));
+        cases.iter().filter(shows).flat_map(|case| case.rules.clone()).collect()
     };
     let all: BTreeSet<u8> = (1..=15).collect();
     assert_eq!(shown(&[Verdict::Changes]), all);
@@ -113,15 +98,12 @@ impl Projects {
             return Ok(project);
         }
         let manifest = dir.join("Cargo.toml");
-        let manifest = manifest
-            .to_str()
-            .ok_or("the directory's name is not UTF-8")?;
+        let manifest = manifest.to_str().ok_or("the directory's name is not UTF-8")?;
         let options = LoadOptions {
             offline: true,
             ..LoadOptions::default()
         };
-        let project =
-            project::load(Some(manifest.as_ref()), &options).map_err(|error| error.to_string())?;
+        let project = project::load(Some(manifest.as_ref()), &options).map_err(|error| error.to_string())?;
         let project = Arc::new(project);
         let entry = (state, project.clone());
         self.loaded
@@ -158,14 +140,8 @@ fn seen_by_cargo(dir: &Path, state: &mut String) -> io::Result<()> {
 fn every_verdict_holds() {
     let work = tempfile::tempdir().expect("a directory");
     let projects = Projects::default();
-    let tally = judge(&cases(), work.path(), 2, |dir, root| {
-        projects.fingerprint(dir, root)
-    });
+    let tally = judge(&cases(), work.path(), 2, |dir, root| projects.fingerprint(dir, root));
     println!("{tally}");
-    let forbidden: String = tally
-        .forbidden()
-        .iter()
-        .map(|failure| format!("\n{failure}"))
-        .collect();
+    let forbidden: String = tally.forbidden().iter().map(|failure| format!("\n{failure}")).collect();
     assert!(forbidden.is_empty(), "{tally}{forbidden}");
 }

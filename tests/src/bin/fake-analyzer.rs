@@ -14,9 +14,7 @@ use std::process::{Command, ExitCode};
 use std::str::FromStr;
 
 use astrocache_manifest::tokens::{Tok, TokenHash, source_hash};
-use astrocache_manifest::{
-    FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerRoot, now_ns,
-};
+use astrocache_manifest::{FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerRoot, now_ns};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 fn main() -> ExitCode {
@@ -34,13 +32,9 @@ fn main() -> ExitCode {
         0,
         "stdin must be empty"
     );
-    let leaked = env::vars().find(|(name, _)| {
-        name.starts_with("CARGO_PKG_") || name == "CARGO_TARGET_DIR" || name.ends_with("MAKEFLAGS")
-    });
-    assert_eq!(
-        leaked, None,
-        "the environment of rustc must not reach the tool"
-    );
+    let leaked = env::vars()
+        .find(|(name, _)| name.starts_with("CARGO_PKG_") || name == "CARGO_TARGET_DIR" || name.ends_with("MAKEFLAGS"));
+    assert_eq!(leaked, None, "the environment of rustc must not reach the tool");
     let root = workspace_root(Path::new(manifest));
     note_run(Path::new(target), &root);
     let path = Ledger::path_in(Path::new(target), &root);
@@ -57,10 +51,7 @@ fn main() -> ExitCode {
         mode => {
             if let Some(file) = mode.strip_prefix("edit:") {
                 writeln!(
-                    OpenOptions::new()
-                        .append(true)
-                        .open(root.join(file))
-                        .unwrap(),
+                    OpenOptions::new().append(true).open(root.join(file)).unwrap(),
                     "pub fn edited() {{}}"
                 )
                 .unwrap();
@@ -149,8 +140,7 @@ fn analyze(root: &Path) -> Ledger {
         root.fingerprint = Fingerprint::from_bytes(fingerprint);
         root.crates = crates.iter().cloned().chain(["core".into()]).collect();
         root.files = indices.clone();
-        (root.cfgs, root.env, root.findings) =
-            (said.cfgs.clone(), said.env.clone(), said.findings.clone());
+        (root.cfgs, root.env, root.findings) = (said.cfgs.clone(), said.env.clone(), said.findings.clone());
     }
     ledger
 }
@@ -201,25 +191,19 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let path = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if path.is_dir()
-            && !hidden
-            && !path.join("CACHEDIR.TAG").exists()
-            && !path.join("outside").exists()
-        {
+        if path.is_dir() && !hidden && !path.join("CACHEDIR.TAG").exists() && !path.join("outside").exists() {
             walk(&path, files);
-        } else if path.extension().is_some_and(|extension| {
-            extension == "rs" || extension == "toml" || extension == "lock"
-        }) {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "rs" || extension == "toml" || extension == "lock")
+        {
             files.push(path);
         }
     }
 }
 
 fn package_dir(root: &Path, file: &Path) -> PathBuf {
-    let mut dirs = file
-        .ancestors()
-        .skip(1)
-        .take_while(|dir| dir.starts_with(root));
+    let mut dirs = file.ancestors().skip(1).take_while(|dir| dir.starts_with(root));
     dirs.find(|dir| dir.join("Cargo.toml").exists())
         .unwrap_or(root)
         .to_path_buf()
@@ -255,8 +239,7 @@ fn crate_of(root: &Path, file: &Path) -> Option<(String, String)> {
 }
 
 fn owner(root: &Path, file: &Path) -> (String, String) {
-    crate_of(root, file)
-        .unwrap_or_else(|| (package_name(&package_dir(root, file)), "lib".to_owned()))
+    crate_of(root, file).unwrap_or_else(|| (package_name(&package_dir(root, file)), "lib".to_owned()))
 }
 
 /// Items whose attributes have a `cached` in them, and `func!(..)`, wherever they stand; not inside `macro_rules!`.
@@ -280,18 +263,13 @@ fn find_roots(tokens: TokenStream, found: &mut dyn FnMut(String, proc_macro2::Sp
                 let item = &trees[at..];
                 let start = item
                     .chunks(2)
-                    .take_while(
-                        |pair| matches!(&pair[0], TokenTree::Punct(p) if p.as_char() == '#'),
-                    )
+                    .take_while(|pair| matches!(&pair[0], TokenTree::Punct(p) if p.as_char() == '#'))
                     .count()
                     * 2;
-                let is_body = |tree: &TokenTree| matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
+                let is_body =
+                    |tree: &TokenTree| matches!(tree, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
                 let end = item.iter().position(is_body).unwrap();
-                let name = item
-                    .windows(2)
-                    .find(|pair| pair[0].to_string() == "fn")
-                    .unwrap()[1]
-                    .clone();
+                let name = item.windows(2).find(|pair| pair[0].to_string() == "fn").unwrap()[1].clone();
                 found(
                     name.to_string(),
                     name.span(),
@@ -325,11 +303,7 @@ fn hash(tokens: TokenStream) -> TokenHash {
 fn flatten(tokens: TokenStream, texts: &mut Vec<(char, String)>) {
     for tree in tokens {
         match tree {
-            TokenTree::Ident(name)
-                if texts
-                    .last()
-                    .is_some_and(|(kind, text)| *kind == 'p' && text == "'") =>
-            {
+            TokenTree::Ident(name) if texts.last().is_some_and(|(kind, text)| *kind == 'p' && text == "'") => {
                 texts.pop();
                 texts.push(('l', name.to_string()));
             }

@@ -47,11 +47,7 @@ impl fmt::Display for Failure {
             Outcome::Unstable => "UNSTABLE: the fingerprint changed",
             Outcome::Imprecise => "imprecise: the fingerprint changed",
             Outcome::Broken(why) => {
-                return write!(
-                    f,
-                    "{} {} / {}: BROKEN: {why}",
-                    self.place, self.case, self.edit
-                );
+                return write!(f, "{} {} / {}: BROKEN: {why}", self.place, self.case, self.edit);
             }
         };
         write!(
@@ -157,9 +153,7 @@ where
     let of_edit = |edit: &Edit| {
         let got = match (outcome(edit), edit.verdict) {
             (Err(why), _) => Outcome::Broken(why),
-            (Ok(true), Verdict::Changes) | (Ok(false), Verdict::Stays | Verdict::Costs) => {
-                Outcome::Right
-            }
+            (Ok(true), Verdict::Changes) | (Ok(false), Verdict::Stays | Verdict::Costs) => Outcome::Right,
             (Ok(false), Verdict::Changes) => Outcome::Stale,
             (Ok(true), Verdict::Stays) => Outcome::Unstable,
             (Ok(true), Verdict::Costs) => Outcome::Imprecise,

@@ -140,11 +140,7 @@ pub fn load(dir: &Path) -> Result<Vec<Case>, Vec<Flaw>> {
     let mut pages = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.ends_with(".md") && name.starts_with(|c: char| c.is_ascii_digit()) {
             pages.insert(name, fs::read_to_string(&path).map_err(unreadable)?);
         }
@@ -157,11 +153,7 @@ pub fn load(dir: &Path) -> Result<Vec<Case>, Vec<Flaw>> {
             Err(flaw) => flaws.push(flaw),
         }
     }
-    if flaws.is_empty() {
-        Ok(cases)
-    } else {
-        Err(flaws)
-    }
+    if flaws.is_empty() { Ok(cases) } else { Err(flaws) }
 }
 
 /// The cases of one page.
@@ -225,17 +217,11 @@ impl Reader<'_> {
 
     fn edit(&mut self, line: usize, heading: &str) -> Result<(), Flaw> {
         let verdicts = [Verdict::Changes, Verdict::Stays, Verdict::Costs];
-        let parsed = heading.split_once(':').and_then(|(word, title)| {
-            Some((
-                verdicts.into_iter().find(|v| v.to_string() == word)?,
-                title.trim(),
-            ))
-        });
+        let parsed = heading
+            .split_once(':')
+            .and_then(|(word, title)| Some((verdicts.into_iter().find(|v| v.to_string() == word)?, title.trim())));
         let Some((verdict, title)) = parsed else {
-            return Err(self.flaw(
-                line,
-                "a `###` heading is `changes: ..`, `stays: ..` or `costs: ..`",
-            ));
+            return Err(self.flaw(line, "a `###` heading is `changes: ..`, `stays: ..` or `costs: ..`"));
         };
         let Some(case) = self.cases.last_mut() else {
             return Err(self.flaw(line, "this edit stands before the first `##` case"));
@@ -297,10 +283,7 @@ impl Reader<'_> {
             (None, None) => case.rules.extend(rules(text)),
             (None, Some(_)) if text.starts_with('`') => {
                 let forms = "`a` becomes `b` in `file`. | `a` goes. | `file` is deleted. | `name` is locked at `1`.";
-                return Err(self.flaw(
-                    line,
-                    format!("not a sentence the matrix knows; they are: {forms}"),
-                ));
+                return Err(self.flaw(line, format!("not a sentence the matrix knows; they are: {forms}")));
             }
             (None, Some(_)) => {}
         }
@@ -405,9 +388,7 @@ fn diff(file: String, body: &str) -> Result<Step, String> {
                 new.push(String::new());
             }
             Some(_) => {
-                return Err(format!(
-                    "a line of a diff starts with `-`, `+` or a space: {line}"
-                ));
+                return Err(format!("a line of a diff starts with `-`, `+` or a space: {line}"));
             }
         }
     }
@@ -418,24 +399,17 @@ fn diff(file: String, body: &str) -> Result<Step, String> {
 mod tests {
     use super::*;
 
-    const PAGE: &str =
-        "# T\n\n## One\n\nBecause of R1 and R12.\n\n```rust src/lib.rs\nfn a() {}\n```\n\n";
+    const PAGE: &str = "# T\n\n## One\n\nBecause of R1 and R12.\n\n```rust src/lib.rs\nfn a() {}\n```\n\n";
 
     fn flaw_of(text: &str) -> String {
-        parse("p.md", text)
-            .expect_err("the page is wrong")
-            .to_string()
+        parse("p.md", text).expect_err("the page is wrong").to_string()
     }
 
     #[test]
     fn a_page_becomes_cases_with_rules_files_and_steps() {
-        let text = format!(
-            "{PAGE}### stays: t\n\n`a` becomes ``b`c``.\n\n```diff src/lib.rs\n-x\n+y\n z\n```\n"
-        );
+        let text = format!("{PAGE}### stays: t\n\n`a` becomes ``b`c``.\n\n```diff src/lib.rs\n-x\n+y\n z\n```\n");
         let cases = parse("p.md", &text).expect("the page is right");
-        let [case] = cases.as_slice() else {
-            panic!("one case")
-        };
+        let [case] = cases.as_slice() else { panic!("one case") };
         assert_eq!(case.rules, BTreeSet::from([1, 12]));
         assert_eq!(case.files["src/lib.rs"], "fn a() {}\n");
         let replace = Step::Replace {

@@ -109,9 +109,8 @@ impl Tree {
             Step::Replace { file, old, new } => self.replace(file.as_deref(), old, new)?,
             Step::Lines { file, old, new } => {
                 let text = self.text(file)?;
-                *text = with_lines(text, old, new).ok_or_else(|| {
-                    format!("`{file}` does not hold these lines exactly once: {old:?}")
-                })?;
+                *text = with_lines(text, old, new)
+                    .ok_or_else(|| format!("`{file}` does not hold these lines exactly once: {old:?}"))?;
             }
             Step::Write { file, text } => {
                 self.files.insert(file.clone(), text.clone());
@@ -133,9 +132,7 @@ impl Tree {
     }
 
     fn text(&mut self, file: &str) -> Result<&mut String, String> {
-        self.files
-            .get_mut(file)
-            .ok_or_else(|| format!("there is no `{file}`"))
+        self.files.get_mut(file).ok_or_else(|| format!("there is no `{file}`"))
     }
 
     fn replace(&mut self, file: Option<&str>, old: &str, new: &str) -> Result<(), String> {
@@ -148,10 +145,7 @@ impl Tree {
             .collect();
         let [holder] = holders.as_slice() else {
             let place = file.unwrap_or("the tree");
-            return Err(format!(
-                "`{old}` stands {} times in {place}, not once",
-                holders.len()
-            ));
+            return Err(format!("`{old}` stands {} times in {place}, not once", holders.len()));
         };
         let holder = (*holder).clone();
         let text = self.text(&holder)?;
@@ -169,12 +163,7 @@ fn whole(mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
     };
     let of_manifest = |name: &String| name.strip_suffix("Cargo.toml").map(str::to_owned);
     let mut packages: BTreeSet<String> = files.keys().filter_map(of_src).collect();
-    packages.extend(
-        files
-            .keys()
-            .filter_map(of_manifest)
-            .filter(|dir| !dir.is_empty()),
-    );
+    packages.extend(files.keys().filter_map(of_manifest).filter(|dir| !dir.is_empty()));
     for dir in &packages {
         let text = files.entry(format!("{dir}Cargo.toml")).or_default();
         if !text.contains("[package]") {
@@ -184,9 +173,7 @@ fn whole(mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
                 .next()
                 .filter(|n| !n.is_empty())
                 .unwrap_or("case");
-            *text = format!(
-                "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{text}"
-            );
+            *text = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{text}");
         }
     }
     files.entry("Cargo.toml".to_owned()).or_insert_with(|| {
@@ -194,10 +181,7 @@ fn whole(mut files: BTreeMap<String, String>) -> BTreeMap<String, String> {
             .iter()
             .map(|dir| format!("{:?}", dir.trim_end_matches('/')))
             .collect();
-        format!(
-            "[workspace]\nresolver = \"3\"\nmembers = [{}]\n",
-            members.join(", ")
-        )
+        format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n", members.join(", "))
     });
     files
 }
@@ -234,11 +218,7 @@ fn remove_others(dir: &Path, keep: &BTreeSet<PathBuf>) -> io::Result<()> {
     };
     for entry in entries {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
             if !name.starts_with("target") {
                 remove_others(&path, keep)?;
@@ -260,11 +240,7 @@ fn locked_here(package: &str, prefix: &str) -> Result<String, TreeError> {
         .filter_map(|rest| rest.split('"').next())
         .find(|version| version.starts_with(prefix))
         .map(str::to_owned)
-        .ok_or_else(|| {
-            TreeError::Cargo(format!(
-                "the repository's Cargo.lock has no `{package}` {prefix}"
-            ))
-        })
+        .ok_or_else(|| TreeError::Cargo(format!("the repository's Cargo.lock has no `{package}` {prefix}")))
 }
 
 fn cargo(dir: &Path, args: &[&str]) -> Result<(), TreeError> {
@@ -295,9 +271,7 @@ mod tests {
 
     fn case(page: &str) -> Case {
         let text = format!("## C\n\nR1\n\n{page}");
-        parse("p.md", &text)
-            .unwrap_or_else(|flaw| panic!("{flaw}"))
-            .remove(0)
+        parse("p.md", &text).unwrap_or_else(|flaw| panic!("{flaw}")).remove(0)
     }
 
     fn edit_error(step: &str) -> String {
@@ -328,10 +302,7 @@ mod tests {
     fn an_edit_that_fits_nowhere_or_twice_is_refused() {
         assert!(edit_error("`one` becomes `1`.").contains("`one` stands 2 times in the tree"));
         assert!(edit_error("`three` goes.").contains("stands 0 times"));
-        assert!(
-            edit_error("`two` becomes `2` in `src/main.rs`.")
-                .contains("stands 0 times in src/main.rs")
-        );
+        assert!(edit_error("`two` becomes `2` in `src/main.rs`.").contains("stands 0 times in src/main.rs"));
         assert!(edit_error("`two` becomes `two`.").contains("it changes nothing"));
         assert!(edit_error("`src/main.rs` is deleted.").contains("there is no `src/main.rs`"));
         assert!(edit_error("```diff src/lib.rs\n-one\n```").contains("exactly once"));
@@ -344,19 +315,15 @@ mod tests {
             with_lines("a\nb\nc\n", &lines(&["b", "c"]), &lines(&["x"])).as_deref(),
             Some("a\nx\n")
         );
-        assert_eq!(
-            with_lines("a\n", &[], &lines(&["b"])).as_deref(),
-            Some("a\nb\n")
-        );
+        assert_eq!(with_lines("a\n", &[], &lines(&["b"])).as_deref(), Some("a\nb\n"));
         assert_eq!(with_lines("a\na\n", &lines(&["a"]), &[]), None);
     }
 
     #[test]
     fn a_tree_on_disk_is_exactly_the_tree() {
         let dir = tempfile::tempdir().expect("a directory");
-        let case = case(
-            "```rust src/lib.rs\na\n```\n\n```rust src/m.rs\n```\n\n### stays: t\n\n`src/m.rs` is deleted.\n",
-        );
+        let case =
+            case("```rust src/lib.rs\na\n```\n\n```rust src/m.rs\n```\n\n### stays: t\n\n`src/m.rs` is deleted.\n");
         Tree::base(&case).write_to(dir.path()).expect("written");
         assert!(dir.path().join("src/m.rs").exists() && dir.path().join("Cargo.lock").exists());
         Tree::edited(&case, &case.edits[0])

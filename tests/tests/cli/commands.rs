@@ -63,9 +63,9 @@ fn update_writes_a_manifest_that_check_finds_fresh() {
     );
     let manifest = scratch.read("Astrocache.lock");
     assert_eq!(manifest.matches("[[root]]").count(), 2, "{manifest}");
-    assert!(manifest.contains(
-        "path = \"app::render\"\npackage = \"app\"\ntarget = \"lib\"\nfile = \"app/src/lib.rs\""
-    ));
+    assert!(
+        manifest.contains("path = \"app::render\"\npackage = \"app\"\ntarget = \"lib\"\nfile = \"app/src/lib.rs\"")
+    );
 }
 
 #[test]
@@ -152,11 +152,7 @@ fn comments_formatting_and_unreached_code_leave_everything_fresh() {
         "join(title, SEPARATOR)",
         "join(\n        title,\n        SEPARATOR)",
     );
-    scratch.edit(
-        "words/src/lib.rs",
-        "fn join",
-        "pub fn unused() -> u8 { 7 }\n\nfn join",
-    );
+    scratch.edit("words/src/lib.rs", "fn join", "pub fn unused() -> u8 { 7 }\n\nfn join");
     assert_eq!(scratch.run(&["check"]).code, Some(0));
 }
 
@@ -225,21 +221,14 @@ fn list_shows_each_cached_function_with_its_place() {
 fn fingerprint_prints_lines_or_an_object_for_any_function() {
     let scratch = updated();
     let ran = scratch.run(&["fingerprint", "words::slug", "app::render"]);
-    let lines: Vec<(&str, &str)> = ran
-        .stdout
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .collect();
+    let lines: Vec<(&str, &str)> = ran.stdout.lines().filter_map(|line| line.split_once(' ')).collect();
     assert_eq!(lines.len(), 2, "{ran}");
     let json = json(&scratch, &["fingerprint", "words::slug", "app::render"]);
     for (path, fingerprint) in lines {
         assert_eq!(json[path], fingerprint, "{ran}");
     }
     let manifest = scratch.read("Astrocache.lock");
-    assert!(
-        manifest.contains(json["app::render"].as_str().unwrap()),
-        "{manifest}"
-    );
+    assert!(manifest.contains(json["app::render"].as_str().unwrap()), "{manifest}");
 }
 
 #[test]
@@ -277,12 +266,7 @@ fn explain_groups_the_closure_and_shows_the_way() {
 fn explain_has_a_form_for_scripts() {
     let scratch = updated();
     let json = json(&scratch, &["explain", "app::render"]);
-    let keys: Vec<&str> = json
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["definitions", "fingerprint", "notes", "root"]);
     let separator = json["definitions"]
         .as_array()
@@ -324,9 +308,7 @@ fn the_ledger_is_written_without_a_word() {
 #[test]
 fn a_workspace_without_cached_functions_is_fresh_and_gets_no_manifest() {
     let scratch = Scratch::new(TWO_CACHED);
-    let source = scratch
-        .read("app/src/lib.rs")
-        .replace("#[astrocache::cached]\n", "");
+    let source = scratch.read("app/src/lib.rs").replace("#[astrocache::cached]\n", "");
     scratch.write("app/src/lib.rs", source);
     check(
         &scratch,

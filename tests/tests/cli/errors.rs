@@ -70,9 +70,8 @@ fn a_manifest_that_is_no_package_or_workspace_is_told_by_cargo() {
 
 #[test]
 fn a_member_whose_manifest_does_not_parse_is_named() {
-    let scratch = Scratch::new(
-        "//- Cargo.toml\n[workspace]\nmembers = [\"a\"]\n//- a/Cargo.toml\n[package]\nname = 3\n",
-    );
+    let scratch =
+        Scratch::new("//- Cargo.toml\n[workspace]\nmembers = [\"a\"]\n//- a/Cargo.toml\n[package]\nname = 3\n");
     let ran = scratch.run(&["check"]);
     assert_eq!(ran.code, Some(2), "{ran}");
     assert!(ran.stderr.contains("a/Cargo.toml"), "{ran}");
@@ -156,10 +155,7 @@ fn a_damaged_manifest_stops_check_and_is_replaced_by_update() {
 
         let ran = scratch.run(&["update"]);
         assert_eq!(ran.code, Some(0), "{ran}");
-        assert!(
-            ran.stderr.contains("warning: replacing a damaged manifest"),
-            "{ran}"
-        );
+        assert!(ran.stderr.contains("warning: replacing a damaged manifest"), "{ran}");
     }
 }
 
@@ -202,11 +198,7 @@ fn a_file_that_is_not_utf8_is_a_warning_with_its_line() {
 #[test]
 fn a_file_that_does_not_parse_is_a_warning() {
     let scratch = Scratch::new(TWO_CACHED);
-    scratch.edit(
-        "words/src/lib.rs",
-        "pub fn slug",
-        "pub fn broken( { }\npub fn slug",
-    );
+    scratch.edit("words/src/lib.rs", "pub fn slug", "pub fn broken( { }\npub fn slug");
     check(
         &scratch,
         &["update"],
@@ -248,10 +240,7 @@ fn a_target_directory_that_cannot_be_written_costs_the_ledger_only() {
     scratch.write("target", "a file");
     let ran = scratch.run(&["update"]);
     assert_eq!(ran.code, Some(0), "{ran}");
-    assert!(
-        ran.stderr.contains("warning: cannot write the ledger"),
-        "{ran}"
-    );
+    assert!(ran.stderr.contains("warning: cannot write the ledger"), "{ran}");
     assert!(scratch.path("Astrocache.lock").exists());
     let ran = scratch.run(&["ledger"]);
     assert_eq!(ran.code, Some(2), "{ran}");

@@ -11,11 +11,7 @@ fn example() -> Scratch {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     copy(&package.join("example"), &scratch.root);
     let runtime = package.parent().unwrap().join("astrocache-runtime");
-    scratch.edit(
-        "Cargo.toml",
-        "../../astrocache-runtime",
-        runtime.to_str().unwrap(),
-    );
+    scratch.edit("Cargo.toml", "../../astrocache-runtime", runtime.to_str().unwrap());
     scratch
 }
 
@@ -62,10 +58,6 @@ fn implementations_of_a_trait_and_macros_count() {
     );
     assert_ne!(scratch.fingerprint("Report::from_csv"), report);
     assert_eq!(scratch.fingerprint("page::render"), render);
-    scratch.edit(
-        "crates/markup/src/html.rs",
-        "out.push('>');",
-        "out.push_str(\" >\");",
-    );
+    scratch.edit("crates/markup/src/html.rs", "out.push('>');", "out.push_str(\" >\");");
     assert_ne!(scratch.fingerprint("page::render"), render);
 }

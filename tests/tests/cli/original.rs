@@ -200,17 +200,10 @@ impl Program {
 impl Ran {
     /// `hit`, `miss`, `stored` or `uncached`, for each call of `function`.
     fn events(&self, function: &str) -> Vec<&str> {
-        let lines = self
-            .stderr
-            .lines()
-            .filter_map(|line| line.strip_prefix("astrocache: "));
+        let lines = self.stderr.lines().filter_map(|line| line.strip_prefix("astrocache: "));
         let calls = lines.filter_map(|line| line.split_once(' '));
         calls
-            .filter(|(_, rest)| {
-                rest.split(' ')
-                    .next()
-                    .is_some_and(|path| path.ends_with(function))
-            })
+            .filter(|(_, rest)| rest.split(' ').next().is_some_and(|path| path.ends_with(function)))
             .map(|(event, _)| event)
             .collect()
     }
@@ -222,16 +215,8 @@ fn arguments_that_look_alike_are_told_apart() {
     let expected = "a|b.\nab.\na||b.\n|a|b.\n.\n1. 1. true. \"1\".\nbalance 99\n";
     let first = program.run();
     assert_eq!(first.stdout, expected, "{first}");
-    assert_eq!(
-        first.events("joined"),
-        ["miss", "stored"].repeat(5),
-        "{first}"
-    );
-    assert_eq!(
-        first.events("shown"),
-        ["miss", "stored"].repeat(4),
-        "{first}"
-    );
+    assert_eq!(first.events("joined"), ["miss", "stored"].repeat(5), "{first}");
+    assert_eq!(first.events("shown"), ["miss", "stored"].repeat(4), "{first}");
     let second = program.run();
     assert_eq!(second.stdout, expected, "{second}");
     assert_eq!(second.events("joined"), ["hit"].repeat(5), "{second}");
@@ -243,10 +228,7 @@ fn a_string_argument_hits_in_a_new_process() {
     let program = Program::new();
     program.run();
     let second = program.run();
-    assert!(
-        second.stderr.contains("astrocache: hit program::joined "),
-        "{second}"
-    );
+    assert!(second.stderr.contains("astrocache: hit program::joined "), "{second}");
     assert_eq!(second.events("joined"), ["hit"].repeat(5), "{second}");
 }
 
@@ -254,17 +236,11 @@ fn a_string_argument_hits_in_a_new_process() {
 fn prune_deletes_what_old_code_computed() {
     let program = Program::new();
     program.run();
-    program.scratch.edit(
-        "src/main.rs",
-        "SUFFIX: &str = \".\"",
-        "SUFFIX: &str = \"!\"",
-    );
+    program
+        .scratch
+        .edit("src/main.rs", "SUFFIX: &str = \".\"", "SUFFIX: &str = \"!\"");
     let edited = program.run();
-    assert_eq!(
-        edited.events("joined"),
-        ["miss", "stored"].repeat(5),
-        "{edited}"
-    );
+    assert_eq!(edited.events("joined"), ["miss", "stored"].repeat(5), "{edited}");
     assert_eq!(edited.events("balance"), ["hit"], "{edited}");
     assert_eq!(program.tool(&["update"]).code, Some(0));
 

@@ -72,11 +72,7 @@ impl Scratch {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             let kept = ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"].contains(&name.as_str());
-            if !kept
-                && (name.starts_with("CARGO")
-                    || name.starts_with("RUST")
-                    || name.starts_with("ASTROCACHE"))
-            {
+            if !kept && (name.starts_with("CARGO") || name.starts_with("RUST") || name.starts_with("ASTROCACHE")) {
                 command.env_remove(name);
             }
         }
@@ -96,11 +92,8 @@ impl Scratch {
     /// Runs `command`; the workspace's place and all durations are made equal in what it says.
     pub fn finish(&self, mut command: Command) -> Ran {
         let output = command.output().unwrap();
-        let text = |bytes: &[u8]| {
-            without_times(
-                &String::from_utf8_lossy(bytes).replace(self.root.to_str().unwrap(), "ROOT"),
-            )
-        };
+        let text =
+            |bytes: &[u8]| without_times(&String::from_utf8_lossy(bytes).replace(self.root.to_str().unwrap(), "ROOT"));
         Ran {
             code: output.status.code(),
             stdout: text(&output.stdout),
@@ -112,11 +105,7 @@ impl Scratch {
     pub fn fingerprint(&self, function: &str) -> String {
         let ran = self.run(&["fingerprint", function]);
         assert_eq!(ran.code, Some(0), "{ran}");
-        let (path, fingerprint) = ran
-            .stdout
-            .trim()
-            .split_once(' ')
-            .unwrap_or_else(|| panic!("{ran}"));
+        let (path, fingerprint) = ran.stdout.trim().split_once(' ').unwrap_or_else(|| panic!("{ran}"));
         assert!(path.ends_with(function), "{ran}");
         fingerprint.to_owned()
     }
@@ -124,9 +113,7 @@ impl Scratch {
 
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self
-            .code
-            .map_or("signal".to_owned(), |code| code.to_string());
+        let code = self.code.map_or("signal".to_owned(), |code| code.to_string());
         writeln!(f, "exit: {code}")?;
         for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             if !text.is_empty() {
