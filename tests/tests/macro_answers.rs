@@ -214,7 +214,8 @@ fn a_variable_and_a_cfg_of_the_closure_are_in_the_key_and_others_are_not() {
     let key = |project: &Project, args: &[&str]| project.run(args).unwrap()[0].key.clone();
     let plain = key(&project, &[]);
     assert_ne!(key(&project, &["--features", "loud"]), plain);
-    assert_eq!(key(&project, &["--features", "other"]), plain);
+    // The analysis took the default features: with others it does not speak of this build.
+    assert_eq!(project.run(&["--features", "other"]).unwrap()[0].kind, "coarse");
     assert_ne!(key(&project, &["--release"]), plain);
     assert_eq!(key(&project, &[]), plain);
     project.set("WORD", "hello");
