@@ -241,14 +241,10 @@ fn explain_groups_the_closure_and_shows_the_way() {
         .to_owned();
     expect![[r#"
         app::render  app/src/lib.rs:4
-        can run 5 definitions of 3 packages; fingerprint FINGERPRINT
+        can run 4 definitions of 2 packages; fingerprint FINGERPRINT
 
         app 1 definition
           fn app::render  app/src/lib.rs:4
-
-        astrocache-macros 1 definition
-          fn astrocache_macros::cached  macros/src/lib.rs:3
-              from render (R10)
 
         words 3 definitions
           fn words::slug  words/src/lib.rs:4
