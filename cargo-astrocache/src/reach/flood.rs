@@ -145,7 +145,7 @@ impl<'a> Flood<'a> {
                 }
             }
             DefKind::Impl => self.impl_is_live(id),
-            DefKind::Fn | DefKind::Static => self.foreign_item(id, def),
+            DefKind::Fn | DefKind::Static => self.foreign_item(def),
             _ => {}
         }
         let uses = self.uses(id);

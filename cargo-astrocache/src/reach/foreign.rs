@@ -4,13 +4,10 @@
 //! link name is live. The global allocator and the panic handler are called by code nobody writes.
 
 use super::{Rule, flood::Flood};
-use crate::{
-    resolve::DefId,
-    syntax::{Def, DefData},
-};
+use crate::syntax::{Def, DefData};
 
 impl Flood<'_> {
-    pub fn foreign_item(&mut self, _id: DefId, def: &Def) {
+    pub fn foreign_item(&mut self, def: &Def) {
         let DefData::Linked(name) = def.data else {
             return;
         };

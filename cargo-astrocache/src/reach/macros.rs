@@ -62,35 +62,20 @@ impl Flood<'_> {
     }
 
     fn method_at(&mut self, mac: DefId, it: &Use, module: ModId) {
-        // The caller's crate decides which types have such a method.
-        let caller = DefId {
-            krate: module.krate,
-            ..mac
-        };
-        if caller == mac {
-            self.method(mac, it.path[0], module);
+        let name = it.path[0];
+        if module.krate == mac.krate {
+            self.method(mac, name, module);
             return;
         }
-        self.method_from(mac, it.path[0], module);
-    }
-
-    /// A method call of a macro body that was pasted into another crate.
-    fn method_from(&mut self, mac: DefId, name: crate::syntax::Name, module: ModId) {
+        // Pasted into another crate, which decides what types have such a method.
+        self.inherent_methods(name, module.krate, Rule::R5);
         let index = self.index.clone();
-        if self.demands.methods.entry(name).or_default().insert(module.krate) {
-            for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-                if head.is_none_or(|head| self.is_live(head)) && self.world.sees(module.krate, item.krate) {
-                    self.mark(item, Rule::R5);
-                }
-            }
-        }
         let in_scope = self.in_scope(module);
         for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
             if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) {
                 self.demand(trait_, name, Rule::R5);
             }
         }
-        let _ = mac;
     }
 
     /// A macro called by a macro: found at either place, and pasted at the outer call.

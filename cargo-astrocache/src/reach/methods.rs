@@ -27,7 +27,7 @@ pub struct InScope {
 
 impl Flood<'_> {
     pub fn method(&mut self, id: DefId, name: Name, module: ModId) {
-        self.inherent_methods(name, id.krate);
+        self.inherent_methods(name, id.krate, Rule::R5);
         let in_scope = self.in_scope(module);
         for &site in in_scope
             .provided
@@ -50,14 +50,19 @@ impl Flood<'_> {
         }
     }
 
-    fn inherent_methods(&mut self, name: Name, krate: crate::project::CrateId) {
-        if !self.demands.methods.entry(name).or_default().insert(krate) {
-            return;
+    /// `.name(..)` in code of `krate`: inherent methods of live types that it can see.
+    pub fn inherent_methods(&mut self, name: Name, krate: crate::project::CrateId, rule: Rule) {
+        if self.demands.methods.entry(name).or_default().insert(krate) {
+            self.mark_inherent(name, krate, rule);
         }
+    }
+
+    /// The inherent items called `name` of live types that `krate` can see.
+    pub fn mark_inherent(&mut self, name: Name, krate: crate::project::CrateId, rule: Rule) {
         let index = self.index.clone();
         for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
             if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
-                self.mark(item, Rule::R5);
+                self.mark(item, rule);
             }
         }
     }

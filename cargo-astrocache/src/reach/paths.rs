@@ -187,14 +187,8 @@ impl Flood<'_> {
 
     /// `f` of a type that is unknown, inherent too: a projection may normalise to any live type.
     pub fn any_assoc(&mut self, name: Name, krate: crate::project::CrateId) {
-        if !self.demands.any_assoc.entry(name).or_default().insert(krate) {
-            return;
-        }
-        let index = self.index.clone();
-        for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-            if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
-                self.mark(item, Rule::R4);
-            }
+        if self.demands.any_assoc.entry(name).or_default().insert(krate) {
+            self.mark_inherent(name, krate, Rule::R4);
         }
     }
 }

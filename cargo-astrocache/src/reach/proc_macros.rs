@@ -100,13 +100,7 @@ impl Flood<'_> {
             .chain(homes.iter().map(|home| home.krate))
             .collect();
         for krate in crates {
-            if self.demands.methods.entry(name).or_default().insert(krate) {
-                for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-                    if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
-                        self.mark(item, Rule::R10);
-                    }
-                }
-            }
+            self.inherent_methods(name, krate, Rule::R10);
         }
         let in_scope = self.in_scope(module);
         for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
