@@ -3,6 +3,8 @@
 pub mod project;
 pub mod source;
 pub mod syntax;
+// On disk, between runs.
+pub mod ledger;
 // Salsa and the layers on it.
 pub mod analysis;
 pub mod cli;

@@ -1,0 +1,3 @@
+//! What the analyzer keeps on disk between runs: formats, checksums, atomic writes. It knows nothing of what they mean.
+
+pub mod frame;
