@@ -10,7 +10,7 @@ use super::{
     roots,
 };
 use crate::{
-    db::{AnalysisDb, Blob, Db, SourceFile, Workspace, facts, source_of},
+    db::{AnalysisDb, Blob, Db, SourceFile, Workspace, bodies, facts, source_of},
     fingerprint::{DefPath, fingerprint, source_file},
     project::{CrateId, CrateKind, PackageSource, Project},
     reach::{closure, findings},
@@ -190,7 +190,7 @@ impl<'r> Run<'r> {
             })
             .collect();
         for file in self.files_of(workspace, crates, true) {
-            let errors = facts(&self.db, file).errors;
+            let errors = facts(&self.db, file).errors();
             if errors > 0 {
                 let path = file.path(&self.db).clone();
                 let message = format!("does not parse ({errors} syntax errors); analyzed as far as it does");
@@ -389,11 +389,8 @@ fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
     let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else {
         return nowhere;
     };
-    let facts = facts(db, file);
-    let Some(body) = crate::resolve::unit_facts(&facts, &unit.expansion)
-        .bodies
-        .get(id.def as usize)
-    else {
+    let bodies = bodies(db, file);
+    let Some(body) = bodies.unit(&unit.expansion).get(id.def as usize) else {
         return nowhere;
     };
     let source = source_of(db, file, body.item_start, body.range.1);

@@ -67,10 +67,11 @@ fn an_edit_in_a_reached_body_resolves_only_its_own_file_anew() {
     assert_eq!(db.refresh(), 1);
     let after = ask(&db, workspace);
     expect![[r#"
+        bodies 1
         closure 1
-        declarations 1
         facts 1
         fingerprint 1
+        is_readable 1
         items 1
         uses 1
     "#]]
@@ -86,8 +87,8 @@ fn an_edit_in_a_file_that_is_not_reached_runs_no_closure() {
     assert_eq!(db.refresh(), 1);
     let after = ask(&db, workspace);
     expect![[r#"
-        declarations 1
         facts 1
+        is_readable 1
         items 1
     "#]]
     .assert_eq(&executed(&db));

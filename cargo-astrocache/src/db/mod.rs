@@ -3,9 +3,11 @@
 //! A file's *content hash* is the input; its text is fetched when facts are asked for. [`items`] is the firewall: an
 //! edit inside a body gives new [`facts`] and equal items, so nothing that only resolves names runs again.
 
+mod file_facts;
 mod files;
 mod query_log;
 
+pub use file_facts::Facts;
 pub use files::{Files, Problem};
 pub use query_log::QueryLog;
 
@@ -15,7 +17,7 @@ use camino::Utf8PathBuf;
 
 use crate::{
     project::{CrateId, Edition, Project},
-    syntax::{self, FileFacts, FileItems},
+    syntax::{self, FileBodies, FileItems},
 };
 
 /// What a file holds: blake3 of its bytes, or `None` if it cannot be read.
@@ -96,15 +98,28 @@ impl AnalysisDb {
 
 /// Everything a file says. A file that cannot be read says nothing, and is a [`Problem`].
 #[salsa::tracked(returns(clone), no_eq)]
-pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<FileFacts> {
-    let Some(hash) = file.revision(db) else {
-        return Arc::default();
-    };
-    let Some(text) = db.files().text(file.path(db), hash) else {
-        return Arc::default();
-    };
-    let facts = syntax::facts(&text, parser_edition(file.edition(db)));
-    Arc::new(facts)
+pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<Facts> {
+    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
+    let facts = text.map(|text| syntax::facts(&text, parser_edition(file.edition(db))));
+    Arc::new(Facts::made(&facts.unwrap_or_default()))
+}
+
+/// What only its own closure reads of a definition, for all definitions of a file.
+#[salsa::tracked(returns(clone), no_eq)]
+pub fn bodies(db: &dyn Db, file: SourceFile) -> Arc<FileBodies> {
+    facts(db, file).bodies().unwrap_or_default()
+}
+
+/// Whether there is a file to read: what a module tree depends on, and no edit inside a file changes.
+#[salsa::tracked(returns(copy))]
+pub fn is_readable(db: &dyn Db, file: SourceFile) -> bool {
+    file.revision(db).is_some()
+}
+
+/// The hash of all that other files can see of a file: the same in every process.
+#[salsa::tracked(returns(copy))]
+pub fn signature(db: &dyn Db, file: SourceFile) -> [u8; 32] {
+    facts(db, file).signature()
 }
 
 /// The string literals of a file.
@@ -132,7 +147,7 @@ pub fn source_of(db: &dyn Db, file: SourceFile, start: u32, stop: u32) -> Option
 /// What other files can see of a file.
 #[salsa::tracked(returns(clone))]
 pub fn items(db: &dyn Db, file: SourceFile) -> Arc<FileItems> {
-    facts(db, file).items.clone()
+    facts(db, file).items().clone()
 }
 
 /// The parser's name of an edition.

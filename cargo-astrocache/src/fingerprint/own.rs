@@ -8,10 +8,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    db::{Db, Workspace, facts},
+    db::{Db, Workspace, bodies},
     project::CrateId,
-    resolve::{DefId, Graph, Meaning, ModId, Res, Target, Use, World, unit_facts, uses},
-    syntax::{DefBody, DefKind, FileFacts, Hash, MentionKind},
+    resolve::{DefId, Graph, Meaning, ModId, Res, Target, Use, World, uses},
+    syntax::{DefBody, DefKind, FileBodies, Hash, MentionKind},
 };
 
 /// Hashes of definitions, each computed once.
@@ -21,7 +21,7 @@ pub struct Own<'a> {
     world: &'a World,
     identities: FxHashMap<DefId, Hash>,
     modules: FxHashMap<ModId, String>,
-    facts: FxHashMap<(CrateId, u32), Arc<FileFacts>>,
+    bodies: FxHashMap<(CrateId, u32), Arc<FileBodies>>,
     graphs: FxHashMap<(CrateId, u32), Arc<Graph>>,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Own<'a> {
             world,
             identities: FxHashMap::default(),
             modules: FxHashMap::default(),
-            facts: FxHashMap::default(),
+            bodies: FxHashMap::default(),
             graphs: FxHashMap::default(),
         }
     }
@@ -42,11 +42,11 @@ impl<'a> Own<'a> {
     pub fn with_body<T>(&mut self, id: DefId, f: impl FnOnce(&DefBody) -> T) -> Option<T> {
         let unit = &self.world.map(id.krate)?.units[id.unit as usize];
         let db = self.db;
-        let facts = self
-            .facts
+        let bodies = self
+            .bodies
             .entry((id.krate, id.unit))
-            .or_insert_with(|| facts(db, unit.file));
-        unit_facts(facts, &unit.expansion).bodies.get(id.def as usize).map(f)
+            .or_insert_with(|| bodies(db, unit.file));
+        bodies.unit(&unit.expansion).get(id.def as usize).map(f)
     }
 
     /// The resolved mentions of a definition's file.

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    db::{Db, Workspace, facts},
-    resolve::{DefId, Meaning, Res, Use, resolver, unit_facts, uses},
+    db::{Db, Workspace, bodies},
+    resolve::{DefId, Meaning, Res, Use, resolver, uses},
     syntax::{DefKind, MentionKind},
 };
 
@@ -59,8 +59,8 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
         }
         let unit = world.map(id.krate).map(|map| &map.units[id.unit as usize]);
         if let Some(unit) = unit {
-            let all = facts(db, unit.file);
-            if let Some(body) = unit_facts(&all, &unit.expansion).bodies.get(id.def as usize) {
+            let bodies = bodies(db, unit.file);
+            if let Some(body) = bodies.unit(&unit.expansion).get(id.def as usize) {
                 if body.effects.asm {
                     add("opaque", "inline assembly".to_owned());
                 }

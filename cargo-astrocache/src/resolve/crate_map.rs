@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::ids::{DefId, ModId, Ns};
 use crate::{
-    db::{Db, SourceFile, Workspace, items},
+    db::{Db, SourceFile, Workspace, is_readable, items},
     project::{CrateId, CrateKind, Edition, Krate, PackageId, Project},
     syntax::{
         Condition, Def, DefData, DefIdx, DefKind, FileItems, Import, ImportKind, ModDecl, Name, Scope, ScopeIdx,
@@ -207,7 +207,7 @@ impl Builder<'_> {
             return false;
         }
         let file = self.db.files().file(self.db, path, self.it.edition);
-        if file.revision(self.db).is_none() {
+        if !is_readable(self.db, file) {
             return false;
         }
         let dir = path.parent().unwrap_or(Utf8Path::new("")).to_owned();

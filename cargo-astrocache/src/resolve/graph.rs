@@ -9,9 +9,9 @@ use super::{
     world::{Resolution, World},
 };
 use crate::{
-    db::{Db, Workspace, facts},
+    db::{Db, Workspace, bodies},
     project::CrateId,
-    syntax::{Def, DefBody, DefData, DefKind, FileFacts, Head, Mention, MentionKind, Name, Operators, known},
+    syntax::{Def, DefBody, DefData, DefKind, Head, Mention, MentionKind, Name, Operators, known},
 };
 
 /// All crates' declarations, and the look-ups made in them.
@@ -29,13 +29,6 @@ pub fn resolver(db: &dyn Db, workspace: Workspace) -> Arc<World> {
 #[salsa::tracked(returns(clone), no_eq)]
 pub fn tables(db: &dyn Db, workspace: Workspace) -> Arc<Index> {
     Arc::new(Index::new(&resolver(db, workspace)))
-}
-
-/// The facts of a unit: of its file, or of an expansion in it.
-pub fn unit_facts<'f>(facts: &'f FileFacts, expansion: &[u32]) -> &'f FileFacts {
-    expansion
-        .iter()
-        .fold(facts, |facts, &at| &facts.expansions[at as usize])
 }
 
 /// The resolved mentions of one unit, by definition.
@@ -76,8 +69,8 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
     let map = declarations(db, workspace, krate);
     let world = resolver(db, workspace);
     let it = &map.units[unit as usize];
-    let facts = facts(db, it.file);
-    let facts = unit_facts(&facts, &it.expansion);
+    let bodies = bodies(db, it.file);
+    let bodies = bodies.unit(&it.expansion);
     let defs: Vec<Box<[Use]>> = it
         .items
         .def_ids()
@@ -87,7 +80,7 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
                 unit,
                 def: idx.0,
             };
-            let Some(body) = facts.bodies.get(idx.0 as usize) else {
+            let Some(body) = bodies.get(idx.0 as usize) else {
                 return Box::default();
             };
             let context = Context::new(&world, id, it.items.def(idx));
@@ -97,7 +90,7 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
                 .collect()
         })
         .collect();
-    let operators = facts.bodies.iter().enumerate().map(|(at, body)| {
+    let operators = bodies.iter().enumerate().map(|(at, body)| {
         let is_impl = it.items.defs[at].kind == DefKind::Impl;
         let named = defs
             .get(at)

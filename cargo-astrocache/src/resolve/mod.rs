@@ -10,7 +10,7 @@ mod tests;
 mod world;
 
 pub use crate_map::{CrateMap, Entry, Module, Unit, declarations};
-pub use graph::{Graph, Meaning, Use, resolver, tables, unit_facts, uses};
+pub use graph::{Graph, Meaning, Use, resolver, tables, uses};
 pub use ids::{DefId, ModId, Ns, Res, Target};
 pub use index::{ImplEntry, Index, TraitRef, types};
 pub use world::{Provides, Resolution, World};

@@ -6,14 +6,16 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{cfg::Condition, name::Name, operators::Operators};
 
 /// Index into [`FileItems::scopes`]. Scope 0 is the file's own module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScopeIdx(pub u32);
 
-/// Index into [`FileItems::defs`] and [`FileFacts::bodies`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Index into [`FileItems::defs`] and [`FileBodies::defs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DefIdx(pub u32);
 
 /// A path as written, first segment first. Heads like `crate`, `super`, `$crate`, `::` are names of `name::known`.
@@ -26,16 +28,22 @@ pub type Hash = [u8; 16];
 #[derive(Debug, Default)]
 pub struct FileFacts {
     pub items: Arc<FileItems>,
-    /// One per definition, same index.
-    pub bodies: Vec<DefBody>,
-    /// Items in the bodies of macros that take no arguments, for [`FileItems::expansions`]; same index.
-    pub expansions: Vec<FileFacts>,
+    pub bodies: FileBodies,
     /// Syntax errors; facts are complete as far as the parser recovered.
     pub errors: u32,
 }
 
+/// What [`FileItems`] leaves out.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileBodies {
+    /// One per definition, same index.
+    pub defs: Vec<DefBody>,
+    /// Of items in the bodies of macros that take no arguments, for [`FileItems::expansions`]; same index.
+    pub expansions: Vec<FileBodies>,
+}
+
 /// The signature of a file.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileItems {
     pub scopes: Vec<Scope>,
     pub defs: Vec<Def>,
@@ -46,7 +54,7 @@ pub struct FileItems {
 }
 
 /// A module, or a block that holds items.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// `None` for the file's own module only.
     pub parent: Option<ScopeIdx>,
@@ -68,7 +76,7 @@ pub struct Scope {
 }
 
 /// What a definition is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DefKind {
     Fn,
     Const,
@@ -87,7 +95,7 @@ pub enum DefKind {
 }
 
 /// A definition as others can see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Def {
     pub kind: DefKind,
     pub name: Name,
@@ -107,7 +115,7 @@ pub struct Def {
 }
 
 /// Yes-or-no properties of a definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DefFlags {
     /// A fn with a body, an associated const with a value.
     pub has_body: bool,
@@ -126,7 +134,7 @@ pub struct DefFlags {
 }
 
 /// What only some kinds have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefData {
     None,
     /// `no_mangle`, `export_name`, `link_name` or the declared name of a foreign item.
@@ -142,7 +150,7 @@ pub enum DefData {
 }
 
 /// A function that a proc-macro crate exports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcMacro {
     /// The name users write: the derive's name, or the function's.
     pub exported: Name,
@@ -150,14 +158,14 @@ pub struct ProcMacro {
 }
 
 /// An attribute macro or derive on a definition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttrUse {
     pub path: Path,
     pub derive: bool,
 }
 
 /// The outermost type of a type expression, found through `&`, `*`, `[]` and parentheses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Head {
     Path(Path),
     Dyn(Path),
@@ -166,7 +174,7 @@ pub enum Head {
 }
 
 /// `impl<..> Trait for Type where ..`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImplHeader {
     pub trait_: Option<Path>,
     /// The trait has arguments: `Add<u8>`.
@@ -182,7 +190,7 @@ pub struct ImplHeader {
 }
 
 /// What a `macro_rules!` (or `macro`) can bring into being.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MacroFacts {
     pub tokens: ProvidedTokens,
     /// Paths of the macros its body calls.
@@ -196,7 +204,7 @@ pub struct MacroFacts {
 }
 
 /// An item- or statement-position macro call.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SiteFacts {
     pub path: Path,
     pub tokens: ProvidedTokens,
@@ -215,7 +223,7 @@ pub struct SiteFacts {
 }
 
 /// Names that a token stream defines, as far as tokens tell.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProvidedTokens {
     /// Names right after a defining keyword, and names brought in by `use`.
     pub defines: Box<[Name]>,
@@ -236,7 +244,7 @@ pub struct ProvidedTokens {
 }
 
 /// `use` or `extern crate`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     pub scope: ScopeIdx,
     pub path: Path,
@@ -248,7 +256,7 @@ pub struct Import {
 }
 
 /// How an import brings in names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImportKind {
     /// Under this name (`_` for traits brought in without one).
     Named(Name),
@@ -263,7 +271,7 @@ pub enum ImportKind {
 }
 
 /// `mod name;`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModDecl {
     pub scope: ScopeIdx,
     pub name: Name,
@@ -279,7 +287,7 @@ pub struct ModDecl {
 }
 
 /// The part of a definition that only its own closure reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefBody {
     /// Normalised tokens.
     pub hash: Hash,
@@ -303,7 +311,7 @@ pub struct DefBody {
 }
 
 /// Inputs of a definition other than code.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effects {
     /// `line!()`, `column!()`, `file!()`.
     pub positions: bool,
@@ -320,7 +328,7 @@ pub struct Effects {
 }
 
 /// A file named in the source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Include {
     /// `include!`: the file is Rust.
     pub code: bool,
@@ -329,7 +337,7 @@ pub struct Include {
 }
 
 /// A place in a definition where a name is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mention {
     pub kind: MentionKind,
     /// Outside the body: signature, generics, bounds.
@@ -340,7 +348,7 @@ pub struct Mention {
 }
 
 /// In which position, so in which namespace, a name stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum MentionKind {
     /// An expression.
     Value,
@@ -429,6 +437,16 @@ impl DefBody {
     /// The path of one of this definition's mentions.
     pub fn path(&self, mention: &Mention) -> &[Name] {
         &self.segments[mention.start as usize..mention.start as usize + mention.len as usize]
+    }
+}
+
+impl FileBodies {
+    /// The bodies of the file itself, or of an expansion in it: indices, outermost first.
+    pub fn unit(&self, expansion: &[u32]) -> &[DefBody] {
+        let unit = expansion
+            .iter()
+            .try_fold(self, |it, &at| it.expansions.get(at as usize));
+        unit.map_or(&[], |it| &it.defs)
     }
 }
 

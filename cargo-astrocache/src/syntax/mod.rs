@@ -1,6 +1,7 @@
 //! Text -> [`FileFacts`]. Pure: no salsa, no cargo, no IO.
 
 mod cfg;
+mod codec;
 mod facts;
 mod hash;
 mod lower;
@@ -11,6 +12,7 @@ mod tests;
 mod tree;
 
 pub use cfg::{Cfg, Condition};
+pub use codec::{Encoded, decode_bodies, decode_items, encode};
 pub use facts::*;
 pub use hash::{source_hash, string_literals};
 pub use lower::facts;

@@ -3,9 +3,10 @@
 //! `Deref`, `Drop`, comparison, `Fn` and the like are not among them: std and the compiler use those unseen.
 
 use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
+use serde::{Deserialize, Serialize};
 
 /// A set of operator traits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Operators {
     /// Applied to operands of any type.
     any: u32,

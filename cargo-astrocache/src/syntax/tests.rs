@@ -23,7 +23,7 @@ fn listing(facts: &FileFacts) -> String {
         let _ = writeln!(out, "mod {} in {}", module.name, module.scope.0);
     }
     for (at, def) in facts.items.defs.iter().enumerate() {
-        let body = &facts.bodies[at];
+        let body = &facts.bodies.defs[at];
         let parent = def.parent.map_or(String::new(), |DefIdx(p)| format!(" of {p}"));
         let _ = writeln!(out, "{at} {:?} {} in {}{parent}", def.kind, def.name, def.scope.0);
         if let DefData::Impl(header) = &def.data {

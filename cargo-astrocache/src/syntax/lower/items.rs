@@ -114,7 +114,7 @@ fn lower_def(
     finish(cx, node, kind, &attrs, prefix, body);
     let exact = matches!(&cx.out.items.defs[def.0 as usize].data, DefData::Macro(mac) if mac.exact);
     if exact {
-        cx.out.bodies[def.0 as usize].hash = [0; 16];
+        cx.out.bodies.defs[def.0 as usize].hash = [0; 16];
     }
     def
 }
@@ -172,7 +172,7 @@ fn finish(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, attrs: &Attrs, prefi
     };
     out.attr_hashes = attrs.macros.iter().map(|&(_, hash)| hash).collect();
     body.finish(&mut out);
-    cx.out.bodies[def.0 as usize] = out;
+    cx.out.bodies.defs[def.0 as usize] = out;
 }
 
 fn own_hash(tree: &Tree<'_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &TokenSink) -> super::super::facts::Hash {

@@ -12,7 +12,7 @@ use ra_ap_parser::Edition;
 
 use super::{
     cfg::{Cfg, Condition},
-    facts::{Def, DefBody, DefIdx, FileFacts, FileItems, MentionKind, Path, Scope, ScopeIdx},
+    facts::{Def, DefBody, DefIdx, FileBodies, FileFacts, FileItems, MentionKind, Path, Scope, ScopeIdx},
     hash::short64,
     name::Name,
     tree::{Idx, Tree},
@@ -63,7 +63,6 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>)
     FileFacts {
         items: Arc::new(out.items),
         bodies: out.bodies,
-        expansions: out.expansions,
         errors: tree.errors,
     }
 }
@@ -95,8 +94,7 @@ struct Enclosing {
 #[derive(Default)]
 struct Output {
     items: FileItems,
-    bodies: Vec<DefBody>,
-    expansions: Vec<FileFacts>,
+    bodies: FileBodies,
 }
 
 impl Output {
@@ -107,7 +105,7 @@ impl Output {
 
     fn push_def(&mut self, def: Def) -> DefIdx {
         self.items.defs.push(def);
-        self.bodies.push(DefBody::default());
+        self.bodies.defs.push(DefBody::default());
         DefIdx(self.items.defs.len() as u32 - 1)
     }
 }

@@ -220,7 +220,7 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
     let mut out = cx.place(node);
     out.hash = sink.hash();
     body.finish(&mut out);
-    cx.out.bodies[def.0 as usize] = out;
+    cx.out.bodies.defs[def.0 as usize] = out;
 }
 
 /// Reads the arguments as items where they are items: `cfg_rt! { mod a; fn f() {} }`, `thread_local! { static A: .. }`,
@@ -430,10 +430,10 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
     }
     let facts = super::of_tree(&sub, cx.edition, cx.base + start as u32, cx.lines);
     if let DefData::Macro(mac) = &mut cx.out.items.defs[def.0 as usize].data {
-        mac.expansion = Some(cx.out.expansions.len() as u32);
+        mac.expansion = Some(cx.out.bodies.expansions.len() as u32);
         mac.exact = groups.len() == 2;
-        cx.out.items.expansions.push(facts.items.clone());
-        cx.out.expansions.push(facts);
+        cx.out.items.expansions.push(facts.items);
+        cx.out.bodies.expansions.push(facts.bodies);
     }
     groups.len() == 2
 }
