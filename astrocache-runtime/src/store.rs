@@ -33,6 +33,8 @@ pub use admin::{Entry, FunctionStats, PrunePlan, PruneReport, Stats, Store, Stor
 use files::Files;
 pub(crate) use files::{OpenValue, Scope};
 pub(crate) use journal::{Counts, Event, Journal};
+#[cfg(feature = "catalogue")]
+pub use location::shared_folder;
 use small::Small;
 
 /// Records up to this size share a log.

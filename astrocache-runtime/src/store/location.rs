@@ -13,11 +13,35 @@ const FOLDERS: [&str; 6] = ["files", "small", "limited", "temp", "journal", "cat
 
 /// The store of a workspace: under `base` if given, else in the user's cache directory. `None` if there is no such place.
 pub(crate) fn locate(base: Option<&Path>, workspace: &Path) -> Option<PathBuf> {
-    let base = match base {
-        Some(base) => base.to_owned(),
-        None => user_cache_dir(|name| std::env::var_os(name))?.join("astrocache"),
+    Some(base_dir(base)?.join(label(workspace)))
+}
+
+fn base_dir(base: Option<&Path>) -> Option<PathBuf> {
+    match base {
+        Some(base) => Some(base.to_owned()),
+        None => Some(user_cache_dir(|name| std::env::var_os(name))?.join("astrocache")),
+    }
+}
+
+/// The folder `name` beside the stores, for what all workspaces of the user share. Made if need be, for this user alone;
+/// `None` if there is no place for it.
+///
+/// # Errors
+///
+/// It cannot be made, or belongs to someone else.
+#[cfg(feature = "catalogue")]
+pub fn shared_folder(name: &str) -> io::Result<Option<PathBuf>> {
+    let Some(base) = base_dir(crate::modes::get().dir.as_deref()) else {
+        return Ok(None);
     };
-    Some(base.join(label(workspace)))
+    let folder = base.join(name);
+    os::create_private_dirs(&folder)?;
+    let metadata = fs::symlink_metadata(&folder)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::other("it is not a directory"));
+    }
+    os::check_owner(&folder, &metadata)?;
+    Ok(Some(folder))
 }
 
 /// A folder name for a workspace: readable, and unique by the path's hash.

@@ -17,6 +17,8 @@ pub struct Analysis {
     pub local_files: Vec<LocalFile>,
     /// The workspace's crates that were searched for roots.
     pub crates: Vec<CrateId>,
+    /// What went wrong with files that only save time. The answers are as right without them.
+    pub notices: Vec<String>,
     /// When the first file was looked at: see `Ledger::taken_ns`.
     pub taken_ns: i128,
 }

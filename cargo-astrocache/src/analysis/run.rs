@@ -10,11 +10,12 @@ use super::{
     roots,
 };
 use crate::{
-    db::{AnalysisDb, Blob, Db, SourceFile, Workspace, bodies, facts, source_of},
+    db::{AnalysisDb, Blob, Db, PackPlaces, Packs, SourceFile, Workspace, bodies, facts, source_of},
     fingerprint::{DefPath, fingerprint, source_file},
     project::{CrateId, CrateKind, PackageSource, Project},
     reach::{closure, findings},
     resolve::{DefId, Index, World, declarations, resolver, tables},
+    syntax::DefBody,
 };
 
 /// What to analyze.
@@ -67,15 +68,56 @@ const STACK: usize = 64 << 20;
 ///
 /// Only what makes an answer impossible; files that cannot be read or parsed are diagnostics.
 pub fn run(project: &Project, request: &Request) -> Result<Analysis, AnalysisError> {
+    let (places, notice) = pack_places(project);
+    let mut analysis = run_at(project, request, &places)?;
+    analysis.notices.extend(notice);
+    Ok(analysis)
+}
+
+/// Where facts are kept between runs, and what is wrong with the place.
+fn pack_places(project: &Project) -> (PackPlaces, Option<String>) {
+    let shared = astrocache::store::shared_folder("facts");
+    let notice = shared
+        .as_ref()
+        .err()
+        .map(|error| format!("facts are not kept for the next run: their folder in the cache directory: {error}"));
+    let shared = shared.unwrap_or_default();
+    // Not in the target directory: `check` leaves the workspace as it is.
+    let root = blake3::hash(project.workspace_root.as_str().as_bytes()).to_hex();
+    let own = shared
+        .as_ref()
+        .map(|folder| folder.join(format!("workspace-{}.pack", &root[..16])));
+    let places = PackPlaces { shared, own };
+    (places, notice)
+}
+
+/// Analyzes `project` with the facts kept at `places`.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_at(project: &Project, request: &Request, places: &PackPlaces) -> Result<Analysis, AnalysisError> {
     let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).build()?;
     let project = Arc::new(project.clone());
     // A file that changes between its hash and its parse gives facts of neither state: start over.
-    for _ in 0..3 {
-        let (project, db) = (project.clone(), AnalysisDb::default());
+    for attempt in 0..3 {
+        // What the packs say of a pinned file may be what is wrong: from the second time on, the disk is asked.
+        let places = match attempt {
+            0 => places.clone(),
+            _ => PackPlaces::default(),
+        };
+        let db = AnalysisDb::new(Packs::new(&project, places));
+        let project = project.clone();
         let (result, raced) = pool.install(move || {
             let mut run = Run::new(db, project, request);
-            let result = run.analysis();
+            let mut result = run.analysis();
             let raced = run.db.files().take_raced();
+            if !raced {
+                run.db.save_packs();
+            }
+            if let Ok(analysis) = &mut result {
+                analysis.notices.extend(run.db.files().packs().take_notice());
+            }
             (result, raced)
         });
         if !raced {
@@ -116,6 +158,7 @@ impl<'r> Run<'r> {
             diagnostics,
             local_files: self.local_files(workspace, &in_play),
             crates: searched,
+            notices: Vec::new(),
             taken_ns,
         })
     }
@@ -333,7 +376,7 @@ fn report(
         line: place.line,
         column: place.column,
         name: world.def(id).map_or(String::new(), |def| def.name.as_str().to_owned()),
-        source: place.source,
+        source: source(db, world, id),
         fingerprint: printed.fingerprint,
         crates: printed.crates.clone(),
         cfgs: printed.cfgs.iter().cloned().collect(),
@@ -369,37 +412,38 @@ fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::r
 }
 
 /// Where a definition stands.
+#[derive(Default)]
 struct Place {
     file: camino::Utf8PathBuf,
     line: u32,
     column: u32,
-    source: TokenHash,
 }
 
 fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
-    let nowhere = Place {
-        file: Default::default(),
-        line: 0,
-        column: 0,
-        source: TokenHash::from_bytes([0; 16]),
-    };
-    let Some(file) = source_file(db, world, id) else {
-        return nowhere;
-    };
-    let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else {
-        return nowhere;
-    };
-    let bodies = bodies(db, file);
-    let Some(body) = bodies.unit(&unit.expansion).get(id.def as usize) else {
-        return nowhere;
-    };
-    let source = source_of(db, file, body.item_start, body.range.1);
-    Place {
+    let place = with_body(db, world, id, |file, body| Place {
         file: file.path(db).clone(),
         line: body.line,
         column: body.column,
-        source: source.map_or(nowhere.source, |it| it.0),
-    }
+    });
+    place.unwrap_or_default()
+}
+
+/// The hash of a root's own tokens, as the macro computes it. Reads the root's file.
+fn source(db: &dyn Db, world: &World, id: DefId) -> TokenHash {
+    let source = with_body(db, world, id, |file, body| {
+        source_of(db, file, body.item_start, body.range.1)
+    });
+    source.flatten().map_or(TokenHash::from_bytes([0; 16]), |it| it.0)
+}
+
+fn with_body<T>(db: &dyn Db, world: &World, id: DefId, f: impl FnOnce(SourceFile, &DefBody) -> T) -> Option<T> {
+    let file = source_file(db, world, id)?;
+    let unit = &world.map(id.krate)?.units[id.unit as usize];
+    let bodies = bodies(db, file);
+    bodies
+        .unit(&unit.expansion)
+        .get(id.def as usize)
+        .map(|body| f(file, body))
 }
 
 /// As the manifest names a target.

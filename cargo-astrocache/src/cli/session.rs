@@ -59,6 +59,10 @@ impl Session {
     }
 
     fn tell_diagnostics(&self, ui: &Ui) {
+        // One at most: a full disk has a hundred packs to complain of.
+        if let Some(notice) = self.analysis.notices.first() {
+            ui.warning(None, notice);
+        }
         for diagnostic in &self.analysis.diagnostics {
             let file = self.relative(diagnostic.file.as_str());
             ui.warning(

@@ -7,9 +7,9 @@ use std::sync::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::FxHashMap;
-use salsa::Setter;
+use salsa::{Durability, Setter};
 
-use super::{AnalysisDb, Blob, Db, Revision, SourceFile};
+use super::{AnalysisDb, Blob, Db, Packs, Revision, SourceFile, facts, packs::Read};
 use crate::{
     project::Edition,
     source::{self, SourceError},
@@ -34,21 +34,40 @@ pub struct Files {
     /// Texts that were read for their hash and not yet asked for.
     texts: Mutex<FxHashMap<Utf8PathBuf, Pending>>,
     problems: Mutex<FxHashMap<Utf8PathBuf, Problem>>,
+    packs: Packs,
     /// A file changed between two reads in this run.
     raced: AtomicBool,
 }
 
 impl Files {
+    pub(super) fn new(packs: Packs) -> Files {
+        Files {
+            packs,
+            ..Files::default()
+        }
+    }
+
+    /// What earlier runs kept.
+    pub fn packs(&self) -> &Packs {
+        &self.packs
+    }
+
     /// The input for `path`, made on first use.
     pub fn file(&self, db: &dyn Db, path: &Utf8Path, edition: Edition) -> SourceFile {
         let key = (path.to_owned(), edition);
         if let Some(&file) = lock(&self.inputs).get(&key) {
             return file;
         }
-        let revision = self.read(path);
-        *lock(&self.inputs)
-            .entry(key)
-            .or_insert_with(|| SourceFile::new(db, path.to_owned(), edition, revision))
+        let revision = self.packs.revision(path).unwrap_or_else(|| self.read(path));
+        let durability = match self.packs.is_pinned(path) {
+            true => Durability::HIGH,
+            false => Durability::LOW,
+        };
+        *lock(&self.inputs).entry(key).or_insert_with(|| {
+            SourceFile::builder(path.to_owned(), edition, revision)
+                .durability(durability)
+                .new(db)
+        })
     }
 
     /// The input for data at `path`, made on first use.
@@ -95,6 +114,11 @@ impl Files {
         }
     }
 
+    /// Whether what was read of `path` is all there is to say: not so for a file that cannot be read.
+    fn is_settled(&self, path: &Utf8Path) -> bool {
+        !lock(&self.problems).contains_key(path)
+    }
+
     fn read(&self, path: &Utf8Path) -> Revision {
         match source::read(path) {
             Ok(it) => {
@@ -124,13 +148,32 @@ impl Files {
 }
 
 impl AnalysisDb {
-    /// Reads every known file again and tells salsa of those that differ. Returns how many did.
+    /// Writes to the packs what they lack of the files read so far.
+    pub fn save_packs(&self) {
+        let files: Vec<SourceFile> = lock(&self.files.inputs).values().copied().collect();
+        let read: Vec<Read> = files
+            .into_iter()
+            .filter(|file| self.files.is_settled(file.path(self)))
+            .map(|file| {
+                let revision = file.revision(self);
+                let facts = revision.map(|_| facts(self, file));
+                (file.path(self).clone(), file.edition(self), revision, facts)
+            })
+            .collect();
+        self.files.packs.save(&read);
+    }
+
+    /// Reads every known file again, but those of packages that the lock file pins, and tells salsa of those that differ.
+    /// Returns how many did.
     pub fn refresh(&mut self) -> usize {
         let files = self.files.clone();
         let known: Vec<SourceFile> = lock(&files.inputs).values().copied().collect();
         let mut changed = 0;
         for file in known {
             let path = file.path(self).clone();
+            if files.packs.is_pinned(&path) {
+                continue;
+            }
             let revision = files.read(&path);
             // An equal value would still start a new revision.
             if revision != file.revision(self) {

@@ -5,10 +5,12 @@
 
 mod file_facts;
 mod files;
+mod packs;
 mod query_log;
 
 pub use file_facts::Facts;
 pub use files::{Files, Problem};
+pub use packs::{PackPlaces, Packs};
 pub use query_log::QueryLog;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use camino::Utf8PathBuf;
 
 use crate::{
     project::{CrateId, Edition, Project},
-    syntax::{self, FileBodies, FileItems},
+    syntax::{self, FileBodies, FileFacts, FileItems},
 };
 
 /// What a file holds: blake3 of its bytes, or `None` if it cannot be read.
@@ -80,16 +82,21 @@ impl Db for AnalysisDb {
 
 impl Default for AnalysisDb {
     fn default() -> AnalysisDb {
-        let log = QueryLog::default();
-        AnalysisDb {
-            storage: salsa::Storage::new(Some(log.callback())),
-            files: Arc::default(),
-            log,
-        }
+        AnalysisDb::new(Packs::default())
     }
 }
 
 impl AnalysisDb {
+    /// An empty database that takes from `packs` what they hold.
+    pub fn new(packs: Packs) -> AnalysisDb {
+        let log = QueryLog::default();
+        AnalysisDb {
+            storage: salsa::Storage::new(Some(log.callback())),
+            files: Arc::new(Files::new(packs)),
+            log,
+        }
+    }
+
     /// Names and counts of the queries that ran since the last call.
     pub fn executed(&self) -> std::collections::BTreeMap<String, usize> {
         self.log.take(self)
@@ -99,15 +106,26 @@ impl AnalysisDb {
 /// Everything a file says. A file that cannot be read says nothing, and is a [`Problem`].
 #[salsa::tracked(returns(clone), no_eq)]
 pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<Facts> {
-    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
-    let facts = text.map(|text| syntax::facts(&text, parser_edition(file.edition(db))));
-    Arc::new(Facts::made(&facts.unwrap_or_default()))
+    let (path, edition) = (file.path(db), file.edition(db));
+    let stored = file
+        .revision(db)
+        .and_then(|hash| db.files().packs().find(path, hash, edition));
+    Arc::new(stored.unwrap_or_else(|| Facts::made(&parse(db, file))))
 }
 
 /// What only its own closure reads of a definition, for all definitions of a file.
 #[salsa::tracked(returns(clone), no_eq)]
 pub fn bodies(db: &dyn Db, file: SourceFile) -> Arc<FileBodies> {
-    facts(db, file).bodies().unwrap_or_default()
+    facts(db, file).bodies().unwrap_or_else(|| {
+        db.files().packs().damaged();
+        Arc::new(parse(db, file).bodies)
+    })
+}
+
+fn parse(db: &dyn Db, file: SourceFile) -> FileFacts {
+    let text = file.revision(db).and_then(|hash| db.files().text(file.path(db), hash));
+    let facts = text.map(|text| syntax::facts(&text, parser_edition(file.edition(db))));
+    facts.unwrap_or_default()
 }
 
 /// Whether there is a file to read: what a module tree depends on, and no edit inside a file changes.

@@ -104,16 +104,20 @@ pub fn write(path: &Path, kind: Kind, body: &[u8]) -> io::Result<()> {
     write_bytes(path, &[&encode(kind, body)])
 }
 
-/// The bytes of a regular file; a pipe or a directory is an error, not a wait.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, FrameError> {
+fn read_bytes(path: &Path) -> Result<Vec<u8>, FrameError> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// A regular file; a pipe or a directory is an error, not a wait.
+pub(super) fn open(path: &Path) -> Result<File, FrameError> {
     let stat = fs::metadata(path).map_err(unreadable)?;
     if !stat.is_file() || stat.len() > MAX_BYTES {
         return Err(FrameError::Damaged);
     }
-    let mut bytes = Vec::with_capacity(stat.len() as usize);
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
+    File::open(path).map_err(unreadable)
 }
 
 /// Replaces a file. Not flushed to the disk: after a crash of the machine the checksums tell what is whole, and what is

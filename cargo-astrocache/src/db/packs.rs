@@ -1,0 +1,289 @@
+//! Facts of earlier runs: a pack for each package that the lock file pins, shared by all workspaces of the user, and one
+//! for everything else that this workspace reads.
+//!
+//! What a pack says of a text holds by the text's hash. A pinned package's pack also says which paths it has, so that
+//! nothing of such a package is read, hashed or looked up on the disk again: cargo itself does not notice an edit there.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::{Facts, Revision};
+use crate::{
+    ledger::{
+        frame::FrameError,
+        pack::{self, Hash, Key, Pack, Paths, Record},
+        sweep,
+    },
+    project::{Edition, Package, PackageSource, Project},
+};
+
+/// Where packs are.
+#[derive(Debug, Clone, Default)]
+pub struct PackPlaces {
+    /// The folder for packs of pinned packages. It belongs to the user alone.
+    pub shared: Option<PathBuf>,
+    /// The file for everything else.
+    pub own: Option<PathBuf>,
+}
+
+/// The packs of one project.
+#[derive(Debug, Default)]
+pub struct Packs {
+    shared: Option<PathBuf>,
+    /// The workspace's own pack first.
+    slots: Vec<Slot>,
+    /// The pinned packages' places among the slots, by directory.
+    by_root: FxHashMap<Utf8PathBuf, usize>,
+    /// Bytes in a pack are not what was written: all are written anew.
+    broken: AtomicBool,
+    notice: Mutex<Option<String>>,
+}
+
+/// A pack that may be there.
+#[derive(Debug, Default)]
+struct Slot {
+    place: Option<PathBuf>,
+    /// Empty for the workspace's own.
+    root: Utf8PathBuf,
+    pack: OnceLock<Option<Arc<Pack>>>,
+}
+
+/// A file that was read: its path, what it held, and what that says.
+pub(super) type Read = (Utf8PathBuf, Edition, Revision, Option<Arc<Facts>>);
+
+impl Packs {
+    /// The packs for `project`, none of them opened yet.
+    pub fn new(project: &Project, places: PackPlaces) -> Packs {
+        let mut packs = Packs {
+            slots: vec![Slot {
+                place: places.own,
+                ..Slot::default()
+            }],
+            ..Packs::default()
+        };
+        let Some(shared) = places.shared else { return packs };
+        for package in &project.packages {
+            let Some(pin) = trusted_pin(project, package) else {
+                continue;
+            };
+            packs.by_root.insert(package.root.clone(), packs.slots.len());
+            packs.slots.push(Slot {
+                place: Some(shared.join(file_name(package, pin))),
+                root: package.root.clone(),
+                pack: OnceLock::new(),
+            });
+        }
+        packs.shared = Some(shared);
+        packs
+    }
+
+    /// What is known of a path without looking at the disk.
+    pub(super) fn revision(&self, path: &Utf8Path) -> Option<Revision> {
+        let slot = self.pinned(path)?;
+        self.pack(slot)?.paths().get(&slot.relative(path)?).copied()
+    }
+
+    /// Whether a path belongs to a package that the lock file pins.
+    pub(super) fn is_pinned(&self, path: &Utf8Path) -> bool {
+        self.pinned(path).is_some()
+    }
+
+    /// The facts of a text, if an earlier run had them.
+    pub(super) fn find(&self, path: &Utf8Path, text: Hash, edition: Edition) -> Option<Facts> {
+        let pack = self.pack(self.pinned(path).or(self.slots.first())?)?;
+        let entry = pack.find(&key(text, edition))?;
+        let facts = Facts::stored(pack, entry);
+        if facts.is_none() {
+            self.damaged();
+        }
+        facts
+    }
+
+    /// Says that bytes in a pack are not what was written.
+    pub(super) fn damaged(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+        self.tell("a pack of facts is damaged; what it held is read from the source again".to_owned());
+    }
+
+    /// The first thing that went wrong, if any: packs cost time when they fail, nothing else.
+    pub fn take_notice(&self) -> Option<String> {
+        self.notice.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+
+    /// Writes the packs that lack something of `read`, and forgets those that nobody uses.
+    pub(super) fn save(&self, read: &[Read]) {
+        let mut by_slot: Vec<Vec<&Read>> = self.slots.iter().map(|_| Vec::new()).collect();
+        for file in read {
+            let slot = self.pinned_number(&file.0).unwrap_or(0);
+            if let Some(files) = by_slot.get_mut(slot) {
+                files.push(file);
+            }
+        }
+        let now = SystemTime::now();
+        let work: Vec<(&Slot, &Vec<&Read>)> = self.slots.iter().zip(&by_slot).collect();
+        work.par_iter()
+            .filter(|(_, files)| !files.is_empty())
+            .for_each(|(slot, files)| self.save_slot(slot, files, now));
+        if let Some(shared) = &self.shared {
+            sweep::sweep(shared, now);
+        }
+    }
+
+    fn save_slot(&self, slot: &Slot, files: &[&Read], now: SystemTime) {
+        let Some(place) = &slot.place else { return };
+        let old = self.pack(slot);
+        let paths = slot.paths(files, old);
+        let new = files.iter().any(|file| file.3.as_ref().is_some_and(|it| it.is_new()));
+        let whole = !new && !self.broken.load(Ordering::Relaxed);
+        if whole && old.is_none_or(|old| *old.paths() == paths) {
+            sweep::touch(place, now);
+            return;
+        }
+        let records = slot.records(files, old);
+        let dir = place.parent().unwrap_or(Path::new(""));
+        let written = fs::create_dir_all(dir).and_then(|()| pack::write(place, &paths, &records));
+        if let Err(error) = written {
+            self.cannot_write(dir, &error);
+        }
+    }
+
+    fn cannot_write(&self, dir: &Path, error: &io::Error) {
+        self.tell(format!(
+            "cannot keep facts in `{}`: {error}; until it can, each run reads all sources anew",
+            dir.display()
+        ));
+    }
+
+    fn pinned_number(&self, path: &Utf8Path) -> Option<usize> {
+        if self.by_root.is_empty() {
+            return None;
+        }
+        path.ancestors().find_map(|dir| self.by_root.get(dir)).copied()
+    }
+
+    fn pinned(&self, path: &Utf8Path) -> Option<&Slot> {
+        self.slots.get(self.pinned_number(path)?)
+    }
+
+    fn pack<'p>(&self, slot: &'p Slot) -> Option<&'p Arc<Pack>> {
+        let opened = slot.pack.get_or_init(|| {
+            let place = slot.place.as_deref()?;
+            match Pack::open(place) {
+                Ok(pack) => Some(Arc::new(pack)),
+                Err(FrameError::Missing | FrameError::Foreign) => None,
+                Err(error) => {
+                    self.tell(format!(
+                        "the pack of facts `{}` is not used: {error}; it is made anew",
+                        place.display()
+                    ));
+                    None
+                }
+            }
+        });
+        opened.as_ref()
+    }
+
+    fn tell(&self, text: String) {
+        self.notice
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .get_or_insert(text);
+    }
+}
+
+impl Slot {
+    fn relative(&self, path: &Utf8Path) -> Option<String> {
+        let inner = path.strip_prefix(&self.root).ok()?;
+        let parts: Vec<&str> = inner.components().map(|part| part.as_str()).collect();
+        Some(parts.join("/"))
+    }
+
+    /// What was found under each path, now or before. A file that is there and cannot be read is not among them.
+    fn paths(&self, files: &[&Read], old: Option<&Arc<Pack>>) -> Paths {
+        if self.root.as_str().is_empty() {
+            return Paths::new();
+        }
+        let mut paths = old.map_or_else(Paths::new, |old| old.paths().clone());
+        for (path, _, revision, _) in files.iter().copied() {
+            if let Some(path) = self.relative(path) {
+                paths.insert(path, *revision);
+            }
+        }
+        paths
+    }
+
+    /// The records of `files`, and those of earlier runs unless most of them are of texts that are gone.
+    fn records<'a>(&self, files: &[&'a Read], old: Option<&'a Arc<Pack>>) -> BTreeMap<Key, Record<'a>> {
+        let mut records = BTreeMap::new();
+        for (_, edition, revision, facts) in files.iter().copied() {
+            if let (Some(text), Some(facts)) = (revision, facts)
+                && let Some(record) = facts.record()
+            {
+                records.insert(key(*text, *edition), record);
+            }
+        }
+        let Some(old) = old else { return records };
+        let keys = old.keys();
+        if self.root.as_str().is_empty() && keys.len() > 2 * records.len() + 64 {
+            return records;
+        }
+        for key in keys {
+            let stored = old.find(&key).and_then(|entry| {
+                let [items, bodies] = &entry.parts;
+                let parts = [old.part(items)?, old.part(bodies)?];
+                Some(Record {
+                    note: entry.note,
+                    parts,
+                })
+            });
+            if let Some(record) = stored {
+                records.entry(key).or_insert(record);
+            }
+        }
+        records
+    }
+}
+
+fn key(text: Hash, edition: Edition) -> Key {
+    let tag = match edition {
+        Edition::E2015 => 0,
+        Edition::E2018 => 1,
+        Edition::E2021 => 2,
+        Edition::E2024 => 3,
+    };
+    Key { text, tag }
+}
+
+/// What says that a package's files are those that were read before: its checksum, or its revision. Not for what is in the
+/// workspace, which is under the user's hands whatever the lock file says.
+fn trusted_pin<'p>(project: &Project, package: &'p Package) -> Option<&'p str> {
+    match &package.source {
+        PackageSource::Locked { pin } if *pin != package.version => Some(pin.as_str()),
+        _ => None,
+    }
+    .filter(|_| !package.root.starts_with(&project.workspace_root))
+}
+
+/// Readable, and different for each content and each build of the analyzer.
+fn file_name(package: &Package, pin: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for text in [&package.name, &package.version, pin, crate::build_id()] {
+        hasher
+            .update(&(text.len() as u64).to_le_bytes())
+            .update(text.as_bytes());
+    }
+    let hash = hasher.finalize().to_hex();
+    format!("{}-{}-{}{}", package.name, package.version, &hash[..16], sweep::SUFFIX)
+}
