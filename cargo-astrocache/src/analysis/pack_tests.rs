@@ -185,3 +185,15 @@ fn a_place_that_cannot_be_written_costs_one_line() {
         assert_eq!(analysis.notices.len(), 1);
     }
 }
+
+#[test]
+fn a_hundred_thousand_parentheses_and_a_link_to_itself_end() {
+    let fixture = Fixture::new("//- /src/lib.rs\nmod deep;\nmod link;\npub fn root() -> u8 { deep::f() }\n");
+    let (open, close) = ("(".repeat(100_000), ")".repeat(100_000));
+    fixture.write("src/deep.rs", format!("pub fn f() -> u8 {{ {open}1{close} }}"));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("link.rs", fixture.root.join("src/link.rs")).unwrap();
+    let places = places(&fixture);
+    let first = analyze(&fixture, &places).roots[0].fingerprint;
+    assert_eq!(analyze(&fixture, &places).roots[0].fingerprint, first);
+}

@@ -59,8 +59,9 @@ fn suggestion(nearest: &[String]) -> String {
     }
 }
 
-/// Deeply nested expressions recurse deeply; 64 MiB holds a hundred thousand levels.
-const STACK: usize = 64 << 20;
+/// Deeply nested expressions recurse deeply: a hundred thousand parentheses take over 64 MiB. Reserved, not used, until
+/// then.
+const STACK: usize = 256 << 20;
 
 /// Analyzes `project`.
 ///
