@@ -55,7 +55,7 @@ fn suggestion(nearest: &[String]) -> String {
     match nearest {
         [] => String::new(),
         [one] => format!("; did you mean `{one}`?"),
-        many => format!("; did you mean one of {}?", many.join(", ")),
+        many => format!("; did you mean one of `{}`?", many.join("`, `")),
     }
 }
 

@@ -125,7 +125,7 @@ fn an_unknown_function_is_answered_with_the_nearest_names() {
         expect![[r#"
             exit: 2
             --- stderr
-            error: no function `app::rendr` in the workspace; did you mean one of app::render, app::measure?
+            error: no function `app::rendr` in the workspace; did you mean one of `app::render`, `app::measure`?
         "#]],
     );
     check(
@@ -134,7 +134,7 @@ fn an_unknown_function_is_answered_with_the_nearest_names() {
         expect![[r#"
             exit: 2
             --- stderr
-            error: no function `app::mesure` in the workspace; did you mean one of app::measure, app::render?
+            error: no function `app::mesure` in the workspace; did you mean one of `app::measure`, `app::render`?
         "#]],
     );
 }
