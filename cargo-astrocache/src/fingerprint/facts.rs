@@ -33,7 +33,7 @@ struct Found {
     atoms: BTreeMap<PackageId, BTreeSet<&'static str>>,
     env: BTreeMap<&'static str, BTreeSet<PackageId>>,
     includes: Vec<(DefId, Include)>,
-    /// `Location::caller` is named: every place of the closure may be told.
+    /// `Location::caller` or a panic hook is named: every place of the closure may be told.
     locations: bool,
     /// Definitions that can tell their own place: by `line!()`, or by a macro that holds it.
     positions: Vec<DefId>,
@@ -144,7 +144,7 @@ fn leads_to(it: &crate::resolve::Use, macros: &BTreeSet<DefId>, is_macro: impl F
     })
 }
 
-/// `Location::caller`.
+/// `Location::caller`, or a panic hook: it is told where a panic stands.
 fn names_location(it: &crate::resolve::Use) -> bool {
     let Meaning::Path(resolution) = &it.meaning else {
         return false;
@@ -152,7 +152,11 @@ fn names_location(it: &crate::resolve::Use) -> bool {
     resolution
         .targets
         .iter()
-        .any(|target| matches!(target.res, Res::External(path) if path.as_str().ends_with("Location::caller")))
+        .any(|target| matches!(target.res, Res::External(path) if tells_locations(path.as_str())))
+}
+
+fn tells_locations(path: &str) -> bool {
+    path.ends_with("Location::caller") || path.ends_with("panic::set_hook") || path.ends_with("panic::update_hook")
 }
 
 /// `cfg`s on imports and modules decide what names mean, anywhere in the crate.

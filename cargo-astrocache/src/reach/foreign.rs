@@ -1,7 +1,8 @@
 //! R14: symbols that cross `extern`, and items that run without being named.
 //!
 //! The linker joins a foreign declaration to whichever crate of the graph exports the symbol, so every item of that
-//! link name is live. The global allocator and the panic handler are called by code nobody writes.
+//! link name is live. The global allocator and the panic handler are called by code nobody writes,
+//! and the loader runs or reads what `link_section` put in a section of its own.
 
 use super::{Rule, flood::Flood};
 use crate::syntax::{Def, DefData};

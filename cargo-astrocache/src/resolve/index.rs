@@ -38,7 +38,7 @@ pub struct Index {
     pub sites_by_type: FxHashMap<DefId, Vec<DefId>>,
     /// Items with a link name, by it.
     pub linked: FxHashMap<Name, Vec<DefId>>,
-    /// `#[global_allocator]`, `#[panic_handler]`.
+    /// `#[global_allocator]`, `#[panic_handler]`, `link_section`.
     pub lang: Vec<DefId>,
 }
 

@@ -127,7 +127,8 @@ pub struct DefFlags {
     pub foreign: bool,
     /// `#[cfg(test)]`, `#[test]` or `#[bench]`.
     pub test: bool,
-    /// `#[global_allocator]`, `#[panic_handler]`: run without being named.
+    /// `#[global_allocator]`, `#[panic_handler]`, and what `link_section` hands to the loader (`.init_array`): run without
+    /// being named.
     pub lang: bool,
     /// Takes `self`.
     pub method: bool,

@@ -167,7 +167,7 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
         "test" | "bench" => out.test = true,
         "macro_use" => out.macro_use = true,
         "macro_export" => out.exported = true,
-        "global_allocator" | "panic_handler" => out.lang = true,
+        "global_allocator" | "panic_handler" | "link_section" => out.lang = true,
         "path" => out.paths.extend(strings().into_iter().map(|s| (s, true))),
         "no_mangle" => out.link = Some(Name::new("")),
         "export_name" | "link_name" => out.link = strings().first().copied(),
@@ -183,11 +183,12 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
     }
 }
 
-/// `#[unsafe(no_mangle)]`, `#[unsafe(export_name = "..")]`.
+/// `#[unsafe(no_mangle)]`, `#[unsafe(export_name = "..")]`, `#[unsafe(link_section = "..")]`.
 fn read_unsafe(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
     for token in tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT) {
         match tree.token_text(token) {
             "no_mangle" => out.link = Some(Name::new("")),
+            "link_section" => out.lang = true,
             "export_name" | "link_name" => out.link = string_literals(tree, attr).first().copied(),
             _ => {}
         }
@@ -224,6 +225,14 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
     if idents.contains(&"no_mangle") {
         out.link = Some(Name::new(""));
     }
+    if let Some(at) = idents.iter().position(|&t| matches!(t, "export_name" | "link_name"))
+        && let Some(value) = idents.get(at + 2)
+    {
+        out.link = Some(Name::new(unquote(value)));
+    }
+    out.lang |= ["global_allocator", "panic_handler", "link_section"]
+        .iter()
+        .any(|name| idents.contains(name));
     if idents.contains(&"derive") {
         push_derives(tree, attr, out);
     }
