@@ -2,11 +2,23 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Once;
 
 use crate::scratch::Scratch;
 
-/// A copy of `tests/example` whose runtime is this checkout's.
+/// A copy of `tests/example` whose runtime is this checkout's. Its packages are on this machine afterwards, as the
+/// commands under test run offline.
 fn example() -> Scratch {
+    static FETCHED: Once = Once::new();
+    FETCHED.call_once(|| {
+        let status = Command::new("cargo")
+            .args(["fetch", "--quiet", "--locked"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("example"))
+            .stdin(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "`cargo fetch` in tests/example");
+    });
     let scratch = Scratch::new("");
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     copy(&package.join("example"), &scratch.root);
