@@ -1,5 +1,6 @@
 //! `cargo xtask TASK`: what developers of this workspace run. One file a task; nothing here is shipped.
 
+mod bench;
 mod ci;
 mod demo;
 mod matrix;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 usage: cargo xtask TASK [ARGUMENTS]
 
+  bench    measures beside peers: store
   demo     shows on the example project what is recomputed after which edit, and fails if it is not so
   ci       formatting, lints, documentation, tidy, all tests: what has to pass before a commit
   matrix   the staleness matrix; with --verify-with-rustc, that its verdicts are true
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let task = arguments.next().unwrap_or_default();
     let arguments: Vec<String> = arguments.collect();
     let result = match task.as_str() {
+        "bench" => bench::run(arguments),
         "demo" => demo::run(arguments),
         "ci" => ci::run(arguments),
         "matrix" => matrix::run(arguments),
