@@ -45,7 +45,7 @@ fn analyze(fixture: &Fixture, places: &PackPlaces) -> Analysis {
         roots: Roots::Named(vec!["app::root".to_owned()]),
         explain: false,
     };
-    run_at(&fixture.project, &request, places).unwrap()
+    run_at(&fixture.project, &request, &places.clone().into()).unwrap()
 }
 
 fn fingerprint(analysis: &Analysis) -> String {

@@ -1,12 +1,14 @@
 //! What an analysis says.
 
 use astrocache_manifest::{Finding, Fingerprint, tokens::TokenHash};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 
+use super::wire;
 use crate::{project::CrateId, reach::Rule, syntax::DefKind};
 
 /// The result of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Analysis {
     /// Sorted by package, target and path.
     pub roots: Vec<RootReport>,
@@ -32,7 +34,7 @@ pub struct LocalFile {
 }
 
 /// How much was read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     pub packages: usize,
     pub files: usize,
@@ -48,8 +50,19 @@ pub struct Diagnostic {
     pub message: String,
 }
 
+impl Diagnostic {
+    /// A file does not parse.
+    pub fn syntax_errors(file: &Utf8Path, errors: u32) -> Diagnostic {
+        Diagnostic {
+            file: file.to_owned(),
+            line: 0,
+            message: format!("does not parse ({errors} syntax errors); analyzed as far as it does"),
+        }
+    }
+}
+
 /// One root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootReport {
     /// Definition path; a second definition of the same path (`cfg` variants) ends in `#2`.
     pub path: String,
@@ -62,17 +75,21 @@ pub struct RootReport {
     pub line: u32,
     pub column: u32,
     pub name: String,
+    #[serde(with = "wire::token_hash")]
     pub source: TokenHash,
+    #[serde(with = "wire::fingerprint")]
     pub fingerprint: Fingerprint,
     pub crates: Vec<String>,
     pub cfgs: Vec<String>,
     pub env: Vec<String>,
     /// Local files of the closure, absolute.
     pub files: Vec<Utf8PathBuf>,
+    #[serde(with = "wire::findings")]
     pub findings: Vec<Finding>,
     /// Names that resolution did not find (R15).
     pub unresolved: Vec<String>,
     /// The closure, if asked for: the root first.
+    #[serde(skip)]
     pub definitions: Vec<ClosureItem>,
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8Path;
+
 use crate::{
     db::{Db, Workspace},
     fingerprint::DefPath,
@@ -16,7 +18,18 @@ const RUNTIME: &[&str] = &["astrocache-runtime", "astrocache-macros"];
 
 /// Crates of the workspace that may hold annotated functions.
 pub fn annotated_crates(project: &Project) -> Vec<CrateId> {
-    let candidates = project.crate_ids().filter(|&id| {
+    // Tests and examples by the hundred cost a parse each: those that never speak of caching are left alone.
+    let searched = |&id: &CrateId| !is_side_target(project, id) || may_hold_roots(&project.krate(id).root_file);
+    candidates(project).filter(searched).collect()
+}
+
+/// Examples, tests and benches that the runtime is linked to.
+pub fn side_targets(project: &Project) -> Vec<CrateId> {
+    candidates(project).filter(|&id| is_side_target(project, id)).collect()
+}
+
+fn candidates(project: &Project) -> impl Iterator<Item = CrateId> {
+    project.crate_ids().filter(|&id| {
         let krate = project.krate(id);
         let uses_runtime = krate
             .deps
@@ -24,18 +37,19 @@ pub fn annotated_crates(project: &Project) -> Vec<CrateId> {
             .any(|dep| RUNTIME.contains(&project.package_of(dep.krate).name.as_str()));
         let is_runtime = RUNTIME.contains(&project.package_of(id).name.as_str());
         project.package_of(id).member && uses_runtime && !is_runtime && krate.kind != CrateKind::BuildScript
-    });
-    // Tests and examples by the hundred cost a parse each: those that never speak of caching are left alone.
-    candidates.filter(|&id| may_annotate(project, id)).collect()
+    })
 }
 
-fn may_annotate(project: &Project, id: CrateId) -> bool {
-    let krate = project.krate(id);
-    let side_target = matches!(krate.kind, CrateKind::Example | CrateKind::Test | CrateKind::Bench);
-    if !side_target {
-        return true;
-    }
-    match source::read(&krate.root_file) {
+fn is_side_target(project: &Project, id: CrateId) -> bool {
+    matches!(
+        project.krate(id).kind,
+        CrateKind::Example | CrateKind::Test | CrateKind::Bench
+    )
+}
+
+/// Whether the side target with this root file is worth a search.
+pub fn may_hold_roots(root_file: &Utf8Path) -> bool {
+    match source::read(root_file) {
         // A `mod` may hold the annotation.
         Ok(it) => it.text.contains("cached") || it.text.contains("astrocache") || it.text.contains("mod "),
         Err(_) => false,

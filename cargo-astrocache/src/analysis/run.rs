@@ -1,17 +1,18 @@
 //! From a project to reports.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use astrocache_manifest::{Fingerprint, now_ns, tokens::TokenHash};
+use astrocache_manifest::{Fingerprint, tokens::TokenHash};
 use rayon::prelude::*;
 
 use super::{
     report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats},
-    roots,
+    roots, skip,
 };
 use crate::{
-    db::{AnalysisDb, Blob, Db, PackPlaces, Packs, SourceFile, Workspace, bodies, facts, source_of},
+    db::{AnalysisDb, Blob, Db, PackPlaces, SourceFile, Workspace, bodies, facts, source_of},
     fingerprint::{DefPath, fingerprint, source_file},
+    ledger::sweep,
     project::{CrateId, CrateKind, PackageSource, Project},
     reach::{closure, findings},
     resolve::{DefId, Index, World, declarations, resolver, tables},
@@ -69,14 +70,28 @@ const STACK: usize = 256 << 20;
 ///
 /// Only what makes an answer impossible; files that cannot be read or parsed are diagnostics.
 pub fn run(project: &Project, request: &Request) -> Result<Analysis, AnalysisError> {
-    let (places, notice) = pack_places(project);
+    let (places, notice) = places(project);
     let mut analysis = run_at(project, request, &places)?;
     analysis.notices.extend(notice);
     Ok(analysis)
 }
 
-/// Where facts are kept between runs, and what is wrong with the place.
-fn pack_places(project: &Project) -> (PackPlaces, Option<String>) {
+/// Where things are kept between runs.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    pub packs: PackPlaces,
+    /// The file for what [`Roots::Annotated`] found.
+    pub state: Option<PathBuf>,
+}
+
+impl From<PackPlaces> for Places {
+    fn from(packs: PackPlaces) -> Places {
+        Places { packs, state: None }
+    }
+}
+
+/// Where things are kept between runs, and what is wrong with the place.
+fn places(project: &Project) -> (Places, Option<String>) {
     let shared = astrocache::store::shared_folder("facts");
     let notice = shared
         .as_ref()
@@ -85,62 +100,57 @@ fn pack_places(project: &Project) -> (PackPlaces, Option<String>) {
     let shared = shared.unwrap_or_default();
     // Not in the target directory: `check` leaves the workspace as it is.
     let root = blake3::hash(project.workspace_root.as_str().as_bytes()).to_hex();
-    let own = shared
-        .as_ref()
-        .map(|folder| folder.join(format!("workspace-{}.pack", &root[..16])));
-    let places = PackPlaces { shared, own };
-    (places, notice)
+    let own = |suffix: &str| {
+        let name = format!("workspace-{}{suffix}", &root[..16]);
+        shared.as_ref().map(|folder| folder.join(name))
+    };
+    let (own, state) = (own(sweep::PACK), own(sweep::STATE));
+    let packs = PackPlaces { shared, own };
+    (Places { packs, state }, notice)
 }
 
-/// Analyzes `project` with the facts kept at `places`.
+/// Analyzes `project` with what is kept at `places`.
 ///
 /// # Errors
 ///
 /// As [`run`].
-pub fn run_at(project: &Project, request: &Request, places: &PackPlaces) -> Result<Analysis, AnalysisError> {
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).build()?;
-    let project = Arc::new(project.clone());
-    // A file that changes between its hash and its parse gives facts of neither state: start over.
-    for attempt in 0..3 {
-        // What the packs say of a pinned file may be what is wrong: from the second time on, the disk is asked.
-        let places = match attempt {
-            0 => places.clone(),
-            _ => PackPlaces::default(),
-        };
-        let db = AnalysisDb::new(Packs::new(&project, places));
-        let project = project.clone();
-        let (result, raced) = pool.install(move || {
-            let mut run = Run::new(db, project, request);
-            let mut result = run.analysis();
-            let raced = run.db.files().take_raced();
-            if !raced {
-                run.db.save_packs();
-            }
-            if let Ok(analysis) = &mut result {
-                analysis.notices.extend(run.db.files().packs().take_notice());
-            }
-            (result, raced)
-        });
-        if !raced {
-            return result;
-        }
-    }
-    Err(AnalysisError::Unsettled)
+pub fn run_at(project: &Project, request: &Request, places: &Places) -> Result<Analysis, AnalysisError> {
+    Ok(skip::run(project, request, places)?.0)
 }
 
-struct Run<'r> {
-    db: AnalysisDb,
-    project: Arc<Project>,
-    request: &'r Request,
+/// Threads whose stacks are deep enough.
+pub(super) fn threads() -> Result<rayon::ThreadPool, AnalysisError> {
+    Ok(rayon::ThreadPoolBuilder::new().stack_size(STACK).build()?)
 }
 
-impl<'r> Run<'r> {
-    fn new(db: AnalysisDb, project: Arc<Project>, request: &'r Request) -> Run<'r> {
-        Run { db, project, request }
-    }
+/// One attempt at a run; on [`threads`].
+pub(super) struct Run<'r> {
+    pub(super) db: AnalysisDb,
+    pub(super) project: Arc<Project>,
+    pub(super) request: &'r Request,
+    /// When it began, before it looked at any file.
+    pub(super) taken_ns: i128,
+}
 
-    fn analysis(&mut self) -> Result<Analysis, AnalysisError> {
-        let taken_ns = now_ns();
+/// What a whole run found, besides what it says of it.
+pub(super) struct Found {
+    pub(super) workspace: Workspace,
+    pub(super) searched: Vec<CrateId>,
+    pub(super) in_play: Vec<CrateId>,
+    pub(super) roots: Vec<Reported>,
+}
+
+/// A root's report, with the definitions that it speaks of by place only.
+#[derive(Debug, Clone)]
+pub(super) struct Reported {
+    pub(super) id: DefId,
+    pub(super) report: RootReport,
+    /// Those of its findings, in order.
+    pub(super) findings: Vec<DefId>,
+}
+
+impl Run<'_> {
+    pub(super) fn analysis(&self) -> Result<(Analysis, Found), AnalysisError> {
         let searched = match &self.request.roots {
             Roots::Annotated => roots::annotated_crates(&self.project),
             Roots::Named(names) => roots::named_crates(&self.project, names),
@@ -149,23 +159,34 @@ impl<'r> Run<'r> {
         let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
         self.read_all(workspace, &in_play);
         let selected = self.select(workspace, &searched)?;
-        let mut reports = self.reports(workspace, &selected);
+        let reported = self.reports(workspace, &selected);
+        let mut reports: Vec<RootReport> = reported.iter().map(|it| it.report.clone()).collect();
         let mut diagnostics = self.diagnostics(workspace, &in_play);
+        if matches!(self.request.roots, Roots::Annotated) {
+            sort(&mut reports);
+        }
         tell_apart(&mut reports, &mut diagnostics);
         diagnostics.sort();
-        Ok(Analysis {
-            roots: reports.into_iter().map(|(_, report)| report).collect(),
+        let analysis = Analysis {
+            roots: reports,
             stats: self.stats(workspace, &in_play),
             diagnostics,
             local_files: self.local_files(workspace, &in_play),
-            crates: searched,
+            crates: searched.clone(),
             notices: Vec::new(),
-            taken_ns,
-        })
+            taken_ns: self.taken_ns,
+        };
+        let found = Found {
+            workspace,
+            searched,
+            in_play,
+            roots: reported,
+        };
+        Ok((analysis, found))
     }
 
     /// Parses every file, crates in parallel.
-    fn read_all(&self, workspace: Workspace, crates: &[CrateId]) {
+    pub(super) fn read_all(&self, workspace: Workspace, crates: &[CrateId]) {
         crates.par_iter().for_each_with(self.db.clone(), |db, &krate| {
             declarations(db, workspace, krate);
         });
@@ -190,41 +211,26 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn reports(&self, workspace: Workspace, selected: &[(Option<String>, DefId)]) -> Vec<(DefId, RootReport)> {
+    pub(super) fn reports(&self, workspace: Workspace, selected: &[(Option<String>, DefId)]) -> Vec<Reported> {
         let world = resolver(&self.db, workspace);
         let index = tables(&self.db, workspace);
-        let mut reports: Vec<(DefId, RootReport)> = selected
+        selected
             .par_iter()
             .map_with(self.db.clone(), |db, (asked, id)| {
-                (
+                report(
+                    db,
+                    workspace,
+                    &world,
+                    &index,
+                    asked.as_deref(),
                     *id,
-                    report(
-                        db,
-                        workspace,
-                        &world,
-                        &index,
-                        asked.as_deref(),
-                        *id,
-                        self.request.explain,
-                    ),
+                    self.request.explain,
                 )
             })
-            .collect();
-        if matches!(self.request.roots, Roots::Annotated) {
-            let key = |it: &RootReport| {
-                (
-                    it.package.clone(),
-                    it.target.clone(),
-                    it.path.clone(),
-                    it.source.to_string(),
-                )
-            };
-            reports.sort_by_key(|(_, it)| key(it));
-        }
-        reports
+            .collect()
     }
 
-    fn diagnostics(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<Diagnostic> {
+    pub(super) fn diagnostics(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<Diagnostic> {
         let problems = self.db.files().problems().into_iter();
         let mut out: Vec<Diagnostic> = problems
             .map(|it| Diagnostic {
@@ -236,20 +242,14 @@ impl<'r> Run<'r> {
         for file in self.files_of(workspace, crates, true) {
             let errors = facts(&self.db, file).errors();
             if errors > 0 {
-                let path = file.path(&self.db).clone();
-                let message = format!("does not parse ({errors} syntax errors); analyzed as far as it does");
-                out.push(Diagnostic {
-                    file: path,
-                    line: 0,
-                    message,
-                });
+                out.push(Diagnostic::syntax_errors(file.path(&self.db), errors));
             }
         }
         out
     }
 
     /// The files of `crates`, each once; local ones only, or all.
-    fn files_of(&self, workspace: Workspace, crates: &[CrateId], local: bool) -> Vec<SourceFile> {
+    pub(super) fn files_of(&self, workspace: Workspace, crates: &[CrateId], local: bool) -> Vec<SourceFile> {
         let mut out = BTreeMap::new();
         for &krate in crates {
             if local && self.project.package_of(krate).source != PackageSource::Path {
@@ -347,7 +347,7 @@ fn report(
     asked: Option<&str>,
     id: DefId,
     explain: bool,
-) -> RootReport {
+) -> Reported {
     let paths = DefPath { world, index };
     let printed = fingerprint(db, workspace, id);
     let closure = closure(db, workspace, id);
@@ -367,7 +367,7 @@ fn report(
             .collect(),
         false => Vec::new(),
     };
-    RootReport {
+    let report = RootReport {
         path: asked
             .filter(|name| name.contains("::"))
             .map_or_else(|| paths.of(id), str::to_owned),
@@ -383,17 +383,22 @@ fn report(
         cfgs: printed.cfgs.iter().cloned().collect(),
         env: printed.env.iter().cloned().collect(),
         files: printed.files.iter().cloned().collect(),
-        findings: found.into_iter().map(|it| finding(db, world, it)).collect(),
+        findings: found.iter().map(|it| finding(db, world, it)).collect(),
         unresolved: closure.unresolved.iter().cloned().collect(),
         definitions,
+    };
+    Reported {
+        id,
+        report,
+        findings: found.iter().map(|it| it.id).collect(),
     }
 }
 
-fn finding(db: &dyn Db, world: &World, it: crate::reach::Finding) -> astrocache_manifest::Finding {
+fn finding(db: &dyn Db, world: &World, it: &crate::reach::Finding) -> astrocache_manifest::Finding {
     let place = place(db, world, it.id);
     astrocache_manifest::Finding {
         kind: it.kind.to_owned(),
-        name: it.name,
+        name: it.name.clone(),
         file: place.file.into_std_path_buf(),
         line: place.line,
     }
@@ -460,10 +465,22 @@ pub fn target(project: &Project, krate: CrateId) -> String {
     }
 }
 
+/// As they are listed.
+pub(super) fn sort(reports: &mut [RootReport]) {
+    reports.sort_by_cached_key(|it| {
+        (
+            it.package.clone(),
+            it.target.clone(),
+            it.path.clone(),
+            it.source.to_string(),
+        )
+    });
+}
+
 /// Two definitions of one path are `cfg` variants, or a mistake; each gets a path of its own.
-fn tell_apart(reports: &mut [(DefId, RootReport)], diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn tell_apart(reports: &mut [RootReport], diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<(String, String, String), (u32, Fingerprint)> = BTreeMap::new();
-    for (_, report) in reports.iter_mut().filter(|(_, report)| !report.path.is_empty()) {
+    for report in reports.iter_mut().filter(|report| !report.path.is_empty()) {
         let key = (report.package.clone(), report.target.clone(), report.path.clone());
         let entry = seen.entry(key).or_insert((0, report.fingerprint));
         entry.0 += 1;

@@ -26,6 +26,13 @@ pub struct Problem {
 /// A text and the hash of its bytes.
 type Pending = (Arc<str>, [u8; 32]);
 
+/// What is known of files before the disk is asked: all of it holds at one moment.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub sources: FxHashMap<Utf8PathBuf, Revision>,
+    pub data: FxHashMap<Utf8PathBuf, Revision>,
+}
+
 /// The files of one database.
 #[derive(Default)]
 pub struct Files {
@@ -35,14 +42,16 @@ pub struct Files {
     texts: Mutex<FxHashMap<Utf8PathBuf, Pending>>,
     problems: Mutex<FxHashMap<Utf8PathBuf, Problem>>,
     packs: Packs,
+    known: Known,
     /// A file changed between two reads in this run.
     raced: AtomicBool,
 }
 
 impl Files {
-    pub(super) fn new(packs: Packs) -> Files {
+    pub(super) fn new(packs: Packs, known: Known) -> Files {
         Files {
             packs,
+            known,
             ..Files::default()
         }
     }
@@ -58,7 +67,9 @@ impl Files {
         if let Some(&file) = lock(&self.inputs).get(&key) {
             return file;
         }
-        let revision = self.packs.revision(path).unwrap_or_else(|| self.read(path));
+        let known = self.packs.revision(path);
+        let known = known.or_else(|| self.known.sources.get(path).copied());
+        let revision = known.unwrap_or_else(|| self.read(path));
         let durability = match self.packs.is_pinned(path) {
             true => Durability::HIGH,
             false => Durability::LOW,
@@ -75,10 +86,22 @@ impl Files {
         if let Some(&blob) = lock(&self.blobs).get(path) {
             return blob;
         }
-        let revision = source::hash(path);
+        let known = self.known.data.get(path).copied();
+        let revision = known.unwrap_or_else(|| source::hash(path));
         *lock(&self.blobs)
             .entry(path.to_owned())
             .or_insert_with(|| Blob::new(db, path.to_owned(), revision))
+    }
+
+    /// All source inputs made so far, but those of packages that the lock file pins.
+    pub fn sources(&self, db: &dyn Db) -> Vec<SourceFile> {
+        let all: Vec<SourceFile> = lock(&self.inputs).values().copied().collect();
+        let mut all: Vec<SourceFile> = all
+            .into_iter()
+            .filter(|it| !self.packs.is_pinned(it.path(db)))
+            .collect();
+        all.sort_by_key(|it| (it.path(db), it.edition(db)));
+        all
     }
 
     /// All data inputs made so far.
@@ -96,6 +119,11 @@ impl Files {
     /// Whether a file changed while it was being read, since the last call.
     pub fn take_raced(&self) -> bool {
         self.raced.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether a file changed while it was being read.
+    pub fn is_raced(&self) -> bool {
+        self.raced.load(Ordering::Relaxed)
     }
 
     /// The text with this hash. `None` if the file is gone or changed again.

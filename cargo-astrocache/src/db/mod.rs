@@ -9,7 +9,7 @@ mod packs;
 mod query_log;
 
 pub use file_facts::Facts;
-pub use files::{Files, Problem};
+pub use files::{Files, Known, Problem};
 pub use packs::{PackPlaces, Packs};
 pub use query_log::QueryLog;
 
@@ -82,17 +82,17 @@ impl Db for AnalysisDb {
 
 impl Default for AnalysisDb {
     fn default() -> AnalysisDb {
-        AnalysisDb::new(Packs::default())
+        AnalysisDb::new(Packs::default(), Known::default())
     }
 }
 
 impl AnalysisDb {
-    /// An empty database that takes from `packs` what they hold.
-    pub fn new(packs: Packs) -> AnalysisDb {
+    /// An empty database that takes from `packs` what they hold, and `known` for what the disk says.
+    pub fn new(packs: Packs, known: Known) -> AnalysisDb {
         let log = QueryLog::default();
         AnalysisDb {
             storage: salsa::Storage::new(Some(log.callback())),
-            files: Arc::new(Files::new(packs)),
+            files: Arc::new(Files::new(packs, known)),
             log,
         }
     }
@@ -138,6 +138,13 @@ pub fn is_readable(db: &dyn Db, file: SourceFile) -> bool {
 #[salsa::tracked(returns(copy))]
 pub fn signature(db: &dyn Db, file: SourceFile) -> [u8; 32] {
     facts(db, file).signature()
+}
+
+/// The hash of a file's bodies without the places where things stand: an edit that changes neither this nor the signature
+/// changes no closure that does not speak of places.
+#[salsa::tracked(returns(copy))]
+pub fn code(db: &dyn Db, file: SourceFile) -> [u8; 32] {
+    syntax::code_hash(&bodies(db, file))
 }
 
 /// The string literals of a file.

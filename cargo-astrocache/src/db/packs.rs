@@ -285,5 +285,5 @@ fn file_name(package: &Package, pin: &str) -> String {
             .update(text.as_bytes());
     }
     let hash = hasher.finalize().to_hex();
-    format!("{}-{}-{}{}", package.name, package.version, &hash[..16], sweep::SUFFIX)
+    format!("{}-{}-{}{}", package.name, package.version, &hash[..16], sweep::PACK)
 }

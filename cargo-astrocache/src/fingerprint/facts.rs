@@ -10,8 +10,7 @@ use crate::{
     db::{Db, Workspace, string_literals},
     project::{CrateId, CrateKind, PackageId, PackageSource},
     reach::Closure,
-    resolve::{DefId, Meaning, ModId, Ns, Res, World, declarations},
-    source,
+    resolve::{DefId, Meaning, ModId, Ns, Reads, Res, World, declarations},
     syntax::{DefKind, Include, MentionKind, Name, known},
 };
 
@@ -23,6 +22,7 @@ pub struct Facts {
     pub cfgs: BTreeSet<String>,
     pub env: BTreeSet<String>,
     pub files: BTreeSet<Utf8PathBuf>,
+    pub reads: Reads,
 }
 
 /// What one pass over the closure's definitions finds.
@@ -259,6 +259,7 @@ fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mu
     let dir = file.path(db).parent().unwrap_or(Utf8Path::new(""));
     let path = dir.join(&text);
     let content = db.files().blob(db, &path).revision(db);
+    facts.reads.data.insert(path.clone());
     let shown: Vec<&str> = include.parts.iter().map(|part: &Name| part.as_str()).collect();
     facts
         .lines
@@ -277,6 +278,7 @@ fn positions(world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>,
             .map(id.krate)
             .map_or("", |map| map.units[id.unit as usize].path.as_str());
         facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
+        facts.reads.texts.insert((id.krate, id.unit));
     }
 }
 
@@ -305,7 +307,9 @@ fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId,
     }
     let map = declarations(db, workspace, script);
     let mut inputs = Inputs::default();
-    for unit in map.units.iter().filter(|unit| unit.expansion.is_empty()) {
+    let files = map.units.iter().zip(0..);
+    for (unit, number) in files.filter(|(unit, _)| unit.expansion.is_empty()) {
+        facts.reads.texts.insert((script, number));
         for literal in string_literals(db, unit.file).iter() {
             inputs.add(literal);
         }
@@ -327,14 +331,15 @@ fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId,
         } else {
             package.root.join(&path)
         };
-        if !source::exists(&full) {
-            continue;
-        }
         // The script's own code counts by its tokens.
         if map.units.iter().any(|unit| *unit.file.path(db) == full) {
             continue;
         }
         let content = db.files().blob(db, &full).revision(db);
+        facts.reads.data.insert(full.clone());
+        if content.is_none() {
+            continue;
+        }
         facts
             .lines
             .insert(format!("build input {} {path} {}", package.name, hex(content)));
@@ -389,6 +394,7 @@ fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, facts: &
     let printed = fingerprint(db, workspace, entry);
     facts.lines.insert(format!("{role} {}", printed.fingerprint));
     facts.files.extend(printed.files.iter().cloned());
+    facts.reads.extend(&printed.reads);
     facts.env.extend(printed.env.iter().cloned());
 }
 

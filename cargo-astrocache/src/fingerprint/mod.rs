@@ -17,7 +17,7 @@ use crate::{
     db::{Db, SourceFile, Workspace},
     project::PackageSource,
     reach::closure,
-    resolve::{DefId, resolver},
+    resolve::{DefId, Reads, resolver},
 };
 
 /// A root's fingerprint, and what the key needs besides it.
@@ -32,6 +32,8 @@ pub struct Fingerprinted {
     pub env: BTreeSet<String>,
     /// Local files that decided it, data included.
     pub files: BTreeSet<Utf8PathBuf>,
+    /// What all of this was computed from.
+    pub reads: Reads,
 }
 
 /// The fingerprint of `root`.
@@ -52,7 +54,9 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
         .map(|item| (own.identity(item.id), own.hash(item.id)))
         .collect();
     hashes.sort();
-    let facts = facts::collect(db, workspace, &world, root, &closure, &mut own);
+    let mut facts = facts::collect(db, workspace, &world, root, &closure, &mut own);
+    facts.reads.extend(&closure.reads);
+    facts.reads.code.extend(own.reads());
 
     let mut hasher = blake3::Hasher::new();
     hasher.update(&FORMAT_VERSION.to_le_bytes());
@@ -82,6 +86,7 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
         cfgs: facts.cfgs,
         env: facts.env,
         files: local.chain(facts.files).collect(),
+        reads: facts.reads,
     })
 }
 

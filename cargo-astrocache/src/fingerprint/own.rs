@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     db::{Db, Workspace, bodies},
     project::CrateId,
-    resolve::{DefId, Graph, Meaning, ModId, Res, Target, Use, World, uses},
+    resolve::{DefId, Graph, Meaning, ModId, Res, Target, UnitId, Use, World, uses},
     syntax::{DefBody, DefKind, FileBodies, Hash, MentionKind},
 };
 
@@ -47,6 +47,11 @@ impl<'a> Own<'a> {
             .entry((id.krate, id.unit))
             .or_insert_with(|| bodies(db, unit.file));
         bodies.unit(&unit.expansion).get(id.def as usize).map(f)
+    }
+
+    /// The files that were looked at.
+    pub fn reads(&self) -> impl Iterator<Item = UnitId> {
+        self.bodies.keys().chain(self.graphs.keys()).copied()
     }
 
     /// The resolved mentions of a definition's file.

@@ -9,8 +9,10 @@ use std::{
 
 use super::frame::TEMPORARY;
 
-/// How packs end.
-pub const SUFFIX: &str = ".pack";
+/// How names of packs end.
+pub const PACK: &str = ".pack";
+/// How names of states end.
+pub const STATE: &str = ".state";
 /// When the last sweep was, as a file's modification time.
 const STAMP: &str = "swept";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,7 +47,7 @@ fn is_stale(entry: &DirEntry, now: SystemTime) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
     let kept = match () {
-        () if name.ends_with(SUFFIX) => KEPT,
+        () if [PACK, STATE].iter().any(|end| name.ends_with(end)) => KEPT,
         () if name.starts_with(TEMPORARY) => DAY,
         () => return false,
     };
@@ -82,6 +84,8 @@ mod tests {
             ("old.pack", 31),
             ("used.pack", 31),
             ("new.pack", 29),
+            ("old.state", 31),
+            ("new.state", 29),
             (".writing-x", 2),
             (".writing-y", 0),
             ("other", 400),
@@ -95,7 +99,7 @@ mod tests {
         sweep(dir.path(), now);
         assert_eq!(
             names(dir.path()),
-            [".writing-y", "new.pack", "other", "swept", "used.pack"]
+            [".writing-y", "new.pack", "new.state", "other", "swept", "used.pack"]
         );
     }
 

@@ -6,17 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
 
 /// Index into [`Project::packages`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PackageId(pub u32);
 
 /// Index into [`Project::crates`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CrateId(pub u32);
 
 /// One workspace as cargo resolves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
     /// The directory of the workspace's root manifest.
     pub workspace_root: Utf8PathBuf,
@@ -43,7 +44,7 @@ pub struct Project {
 }
 
 /// A package of the resolved graph.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     pub name: String,
     pub version: String,
@@ -65,7 +66,7 @@ pub struct Package {
 }
 
 /// Where a package's source comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PackageSource {
     /// A directory that the user may edit: a workspace member or a path dependency.
     Path,
@@ -75,7 +76,7 @@ pub enum PackageSource {
 }
 
 /// What a crate is compiled as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CrateKind {
     Lib,
     ProcMacro,
@@ -87,7 +88,7 @@ pub enum CrateKind {
 }
 
 /// One compilation target of a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Krate {
     pub package: PackageId,
     pub kind: CrateKind,
@@ -104,7 +105,7 @@ pub struct Krate {
 }
 
 /// An edge of the crate graph.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dependency {
     /// The name in the source (renames applied, `-` already `_`).
     pub name: String,
@@ -112,7 +113,7 @@ pub struct Dependency {
 }
 
 /// A Rust edition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Edition {
     E2015,
     E2018,
@@ -121,7 +122,7 @@ pub enum Edition {
 }
 
 /// Settings of the workspace that change what code does, as its own files say (never the user's home).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// `[profile.<name>]` entries of the root manifest and the workspace's cargo configuration that change results:
     /// `overflow-checks`, `debug-assertions`, `panic`; also per package overrides. Key `dev.overflow-checks`.

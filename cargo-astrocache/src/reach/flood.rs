@@ -91,6 +91,7 @@ impl<'a> Flood<'a> {
             self.next += 1;
             self.visit(id);
         }
+        self.out.reads.code.extend(self.graphs.keys());
         self.out
     }
 

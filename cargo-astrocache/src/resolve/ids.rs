@@ -1,13 +1,15 @@
 //! Identities across files and crates. Plain numbers, valid for one state of the sources; what is hashed or printed is
 //! always the path behind them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     project::CrateId,
     syntax::{DefIdx, Name},
 };
 
 /// A definition: the `def`th of a crate's `unit`th file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DefId {
     pub krate: CrateId,
     pub unit: u32,

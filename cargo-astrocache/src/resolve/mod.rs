@@ -5,6 +5,7 @@ mod graph;
 mod ids;
 mod index;
 mod prelude;
+mod reads;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -13,4 +14,5 @@ pub use crate_map::{CrateMap, Entry, Module, Unit, declarations};
 pub use graph::{Graph, Meaning, Use, resolver, tables, uses};
 pub use ids::{DefId, ModId, Ns, Res, Target};
 pub use index::{ImplEntry, Index, TraitRef, types};
+pub use reads::{Reads, UnitId};
 pub use world::{Provides, Resolution, World};

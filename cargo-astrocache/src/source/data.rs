@@ -4,11 +4,6 @@ use std::fs;
 
 use camino::Utf8Path;
 
-/// Whether there is a file or directory.
-pub fn exists(path: &Utf8Path) -> bool {
-    path.exists()
-}
-
 /// blake3 of a file, or of everything under a directory but build output and hidden entries. `None`: nothing to read.
 pub fn hash(path: &Utf8Path) -> Option<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
@@ -32,20 +27,21 @@ fn add(path: &Utf8Path, name: &str, depth: usize, hasher: &mut blake3::Hasher) -
         hasher.update(&content);
         return Some(());
     }
-    let mut names: Vec<String> = path
-        .read_dir_utf8()
-        .ok()?
-        .flatten()
-        .map(|entry| entry.file_name().to_owned())
-        .collect();
-    let built = |name: &str| name == "target" && path.join(name).join("CACHEDIR.TAG").exists();
-    names.retain(|name| !name.starts_with('.') && !built(name));
-    names.sort();
-    for inner in names.iter().filter(|_| depth < 64) {
-        add(&path.join(inner), inner, depth + 1, hasher);
+    for inner in inner_names(path, depth)? {
+        add(&path.join(&inner), &inner, depth + 1, hasher);
     }
     hasher.update(b"end");
     Some(())
+}
+
+/// What counts of a directory at this depth, sorted.
+pub(super) fn inner_names(path: &Utf8Path, depth: usize) -> Option<Vec<String>> {
+    let entries = path.read_dir_utf8().ok()?.flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_owned()).collect();
+    let built = |name: &str| name == "target" && path.join(name).join("CACHEDIR.TAG").exists();
+    names.retain(|name| depth < 64 && !name.starts_with('.') && !built(name));
+    names.sort();
+    Some(names)
 }
 
 #[cfg(test)]

@@ -3,6 +3,10 @@
 
 mod data;
 mod read;
+mod stamp;
 
-pub use data::{exists, hash};
+pub use data::hash;
 pub use read::{MAX_BYTES, SourceError, SourceText, read};
+pub use stamp::Stamp;
+#[cfg(test)]
+pub(crate) use stamp::settle;

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _, ser::Error as _};
 
 use super::{
-    facts::{FileBodies, FileFacts, FileItems},
+    facts::{DefBody, FileBodies, FileFacts, FileItems},
     name::Name,
 };
 
@@ -25,6 +25,26 @@ pub fn encode(facts: &FileFacts) -> Encoded {
     Encoded {
         items: encode_one(&*facts.items),
         bodies: encode_one(&facts.bodies),
+    }
+}
+
+/// blake3 of bodies without the places where things stand.
+pub fn code_hash(bodies: &FileBodies) -> [u8; 32] {
+    *blake3::hash(&encode_one(&without_places(bodies))).as_bytes()
+}
+
+fn without_places(bodies: &FileBodies) -> FileBodies {
+    let def = |body: &DefBody| DefBody {
+        layout: 0,
+        range: (0, 0),
+        item_start: 0,
+        line: 0,
+        column: 0,
+        ..body.clone()
+    };
+    FileBodies {
+        defs: bodies.defs.iter().map(def).collect(),
+        expansions: bodies.expansions.iter().map(without_places).collect(),
     }
 }
 
@@ -156,6 +176,17 @@ mod tests {
         assert_ne!(one.bodies, two.bodies);
         assert_ne!(one.items, of("fn f() { g(1) } fn g() {}").items);
         assert_eq!(one.items, of("// Why.\n\nfn f() { g(1) }").items);
+    }
+
+    #[test]
+    fn a_comment_moves_places_and_leaves_the_code() {
+        let of = |text: &str| code_hash(&facts(text, Edition::Edition2024).bodies);
+        let before = "fn f() { g(1) } macro_rules! all { () => { fn h() {} } }";
+        let hash = of(before);
+        assert_eq!(of(&format!("// Why.\n\n  {before}")), hash);
+        assert_eq!(of(&before.replace("h() {}", "h() { /* Why. */ }")), hash);
+        assert_ne!(of(&before.replace("g(1)", "g(2)")), hash);
+        assert_ne!(of(&before.replace("h() {}", "h() { 1 }")), hash);
     }
 
     #[test]

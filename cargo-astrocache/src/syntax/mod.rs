@@ -12,7 +12,7 @@ mod tests;
 mod tree;
 
 pub use cfg::{Cfg, Condition};
-pub use codec::{Encoded, decode_bodies, decode_items, encode};
+pub use codec::{Encoded, code_hash, decode_bodies, decode_items, encode};
 pub use facts::*;
 pub use hash::{source_hash, string_literals};
 pub use lower::facts;
