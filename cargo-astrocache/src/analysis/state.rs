@@ -127,11 +127,26 @@ impl State {
 
 /// Of everything in `project` that an analysis can see: not of where the target directory is, or what cargo read.
 pub fn project_hash(project: &Project) -> Hash {
-    let seen = Project {
-        target_dir: Utf8PathBuf::new(),
-        inputs: Vec::new(),
-        ..project.clone()
-    };
+    let Project {
+        workspace_root,
+        target_dir: _,
+        platforms,
+        platform_cfgs,
+        member_features,
+        packages,
+        crates,
+        settings,
+        inputs: _,
+    } = project;
+    let seen = (
+        workspace_root,
+        platforms,
+        platform_cfgs,
+        member_features,
+        packages,
+        crates,
+        settings,
+    );
     let bytes = postcard::to_allocvec(&seen).expect("a project is plain data, and memory grows as asked");
     *blake3::hash(&bytes).as_bytes()
 }
