@@ -2,25 +2,26 @@
 //!
 //! A call makes the macro's definition live, and with it every name in its body. Those resolve where the macro is
 //! defined and, because `macro_rules!` is unhygienic for items, also where it is called; its methods see traits in scope
-//! at either. The arguments are mentions of the caller. A macro that pastes an argument after `.` or `::` makes the
+//! at either, and those that a `use` in the body may bring. The arguments are mentions of the caller. A macro that pastes an argument after `.` or `::` makes the
 //! caller's argument identifiers method and associated names.
 //!
 //! What a call in item position defines is not known without expanding it: see `World::provides`.
 
 use super::{Rule, flood::Flood};
 use crate::{
+    project::CrateId,
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, MentionKind, StdTraits, known},
+    syntax::{DefData, MentionKind, Name, StdTraits, known},
 };
 
 impl Flood<'_> {
-    pub fn macro_call(&mut self, id: DefId, it: &Use) {
+    pub fn macro_call(&mut self, it: &Use) {
         let Meaning::Path(resolution) = &it.meaning else {
             return;
         };
         if let Some(at) = resolution.unresolved {
             self.std_traits(StdTraits::ALL);
-            self.unresolved_macro(id, it, at);
+            self.unresolved_macro(it, at);
         }
         for target in &resolution.targets {
             if let Res::Def(def) = target.res {
@@ -41,8 +42,11 @@ impl Flood<'_> {
 
     /// The names of a macro's body, as the caller sees them.
     fn expand(&mut self, mac: DefId, module: ModId) {
-        let is_macro = matches!(self.def(mac).map(|it| &it.data), Some(DefData::Macro(_)));
-        if !is_macro || !self.expanded.insert((mac, module)) {
+        let Some(DefData::Macro(facts)) = self.def(mac).map(|it| &it.data) else {
+            return;
+        };
+        let imports = facts.imports;
+        if !self.expanded.insert((mac, module)) {
             return;
         }
         let current = self.current;
@@ -50,7 +54,12 @@ impl Flood<'_> {
         let graph = self.uses(mac);
         for it in graph.defs[mac.def as usize].iter() {
             match it.kind {
-                MentionKind::Method => self.method_at(mac, it, module),
+                MentionKind::Method => {
+                    self.method_at(mac, it, module);
+                    if imports {
+                        self.imported_method(it.path[0], [mac.krate, module.krate]);
+                    }
+                }
                 MentionKind::Macro => self.nested_call(it, module),
                 MentionKind::Token | MentionKind::WeakToken if it.path[0] != known::DOLLAR_CRATE => {
                     self.token_at(mac, it, module)
@@ -74,6 +83,16 @@ impl Flood<'_> {
         for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
             if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) {
                 self.demand(trait_, name, Rule::R5);
+            }
+        }
+    }
+
+    /// `use $crate::private::*; x.name()`: any trait that these crates can see may be meant.
+    fn imported_method(&mut self, name: Name, crates: [CrateId; 2]) {
+        let index = self.index.clone();
+        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
+            if crates.iter().any(|&krate| self.world.sees(krate, trait_.krate)) {
+                self.demand(trait_, name, Rule::R9);
             }
         }
     }

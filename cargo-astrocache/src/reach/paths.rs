@@ -22,7 +22,7 @@ impl Flood<'_> {
             Meaning::Open { projection } => self.open_path(id, it, *projection),
             Meaning::Path(resolution) => {
                 if let Some(at) = resolution.unresolved {
-                    self.unresolved(id, it, &resolution.targets, at);
+                    self.unresolved(id, it, at);
                     return;
                 }
                 for target in &resolution.targets {

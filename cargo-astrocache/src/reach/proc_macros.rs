@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::{Rule, closure, flood::Flood};
 use crate::{
     db::{Db, Workspace},
-    project::{CrateId, CrateKind},
+    project::{CrateId, CrateKind, PackageSource},
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, DefKind, Name, StdTraits, known},
+    syntax::{DefData, DefKind, MentionKind, Name, StdTraits, known},
 };
 
 /// The tokens that a proc macro may emit: paths, and methods (flagged).
@@ -40,13 +40,33 @@ impl Flood<'_> {
                 Res::Def(def) => {
                     found = true;
                     self.attribute_target(def, it.module);
+                    self.told_methods(id, def, it.module);
                 }
                 Res::External(_) => found = true,
                 Res::Mod(_) => {}
             }
         }
         if !found || resolution.unresolved.is_some() {
-            self.unresolved_macro(id, it, 0);
+            self.unresolved_macro(it, 0);
+        }
+    }
+
+    /// `.#name(..)` in what a proc macro emits: every word in the attributes of its item may be that method, as with
+    /// clap's `#[arg(ignore_case)]`.
+    fn told_methods(&mut self, item: DefId, entry: DefId, module: ModId) {
+        if !self.is_proc_macro(entry) || self.world.project.krate(self.krate).kind == CrateKind::ProcMacro {
+            return;
+        }
+        let any_method: (Box<[Name]>, bool) = ([known::WILDCARD].into(), true);
+        if !emitted(self.db, self.workspace, entry).contains(&any_method) {
+            return;
+        }
+        let homes = self.runtime_crates(entry.krate, module.krate);
+        let graph = self.uses(item);
+        for it in graph.defs[item.def as usize].iter() {
+            if it.kind == MentionKind::AttributePath {
+                self.emitted_method(it.path[it.path.len() - 1], module, &homes);
+            }
         }
     }
 
@@ -55,6 +75,14 @@ impl Flood<'_> {
             Some(DefData::ProcMacro(_)) => self.proc_macro(def, module),
             _ => self.mark(def, Rule::R10),
         }
+    }
+
+    /// Whether a crate is one of those that proc macros are written with: their strings and quoted tokens are about Rust's
+    /// grammar, not about names of users.
+    pub fn is_grammar(&self, krate: CrateId) -> bool {
+        let package = self.world.project.package_of(krate);
+        let locked = matches!(package.source, PackageSource::Locked { .. });
+        locked && matches!(package.name.as_str(), "syn" | "quote" | "proc-macro2")
     }
 
     /// A proc macro's output is pasted into `module`.

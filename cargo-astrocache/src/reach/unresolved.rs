@@ -6,13 +6,13 @@
 
 use super::{Rule, flood::Flood};
 use crate::{
-    resolve::{DefId, ModId, Target, Use},
-    syntax::{DefKind, MentionKind, Name},
+    resolve::{DefId, ModId, Ns, Res, Use},
+    syntax::{DefKind, MentionKind, Name, known},
 };
 
 impl Flood<'_> {
-    /// Segment `at` of a path was not found in `targets`.
-    pub fn unresolved(&mut self, id: DefId, it: &Use, targets: &[Target], at: usize) {
+    /// Segment `at` of a path was not found.
+    pub fn unresolved(&mut self, id: DefId, it: &Use, at: usize) {
         let single = it.path.len() == 1;
         match it.kind {
             // A new binding.
@@ -21,13 +21,38 @@ impl Flood<'_> {
             MentionKind::Token | MentionKind::WeakToken if single => return,
             _ => {}
         }
-        let _ = targets;
         self.note_unresolved(&it.path);
+        let at = at.min(it.path.len() - 1);
         let rest = it.path.get(at + 1..).unwrap_or_default();
-        self.by_name(id, it.path[at.min(it.path.len() - 1)], rest, it.module);
+        self.by_name(id, it.path[at], rest, it.module);
+        self.in_modules(id, it.path[at], rest, it.module);
     }
 
-    pub fn unresolved_macro(&mut self, _id: DefId, it: &Use, at: usize) {
+    /// `rest` in every module called `name` in sight.
+    fn in_modules(&mut self, id: DefId, name: Name, rest: &[Name], from: ModId) {
+        let index = self.index.clone();
+        for &module in index.modules.get(&name).into_iter().flatten() {
+            if rest.is_empty() || !self.world.sees(from.krate, module.krate) {
+                continue;
+            }
+            for ns in [Ns::Value, Ns::Type] {
+                let path: Vec<Name> = [known::SELF].iter().chain(rest).copied().collect();
+                let found = self.world.resolve(module, &path, ns);
+                if found.unresolved.is_some() {
+                    continue;
+                }
+                for target in &found.targets {
+                    match (target.res, found.assoc_from) {
+                        (Res::Def(def), Some(at)) => self.assoc(id, def, &path[at..], from),
+                        (Res::Def(def), None) => self.mark(def, Rule::R15),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn unresolved_macro(&mut self, it: &Use, at: usize) {
         self.note_unresolved(&it.path);
         let Some(&name) = it.path.last() else { return };
         // A path that got as far as a crate or module and no further: macros of that name anywhere in sight.

@@ -423,7 +423,12 @@ impl Builder<'_> {
     /// `mod x;`: every file that one of its `cfg` variants may mean.
     fn add_mod(&mut self, unit: u32, decl: &ModDecl, dirs: &Dirs, ancestors: &mut Vec<Utf8PathBuf>) {
         let around = &dirs.scopes[decl.scope.0 as usize];
-        let from = if decl.scope.0 == 0 { &dirs.file } else { around };
+        // Only inline modules lead into directories of their own; a block is where its file is.
+        let scopes = &self.map.units[unit as usize].items.scopes;
+        let outward = |scope: &ScopeIdx| scopes[scope.0 as usize].parent;
+        let mut inside = std::iter::successors(Some(decl.scope), outward);
+        let in_module = inside.any(|scope| scope.0 != 0 && scopes[scope.0 as usize].name.is_some());
+        let from = if in_module { around } else { &dirs.file };
         let mut places: Vec<(Utf8PathBuf, bool)> = decl
             .paths
             .iter()

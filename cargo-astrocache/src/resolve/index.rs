@@ -33,8 +33,9 @@ pub struct Index {
     /// Analyzed traits that have an item of this name.
     pub traits_with: FxHashMap<Name, Vec<DefId>>,
     pub supertraits: FxHashMap<DefId, Vec<DefId>>,
-    /// Free-standing definitions, for names that cannot be resolved.
+    /// Free-standing definitions and modules, for names that cannot be resolved.
     pub by_name: FxHashMap<Name, Vec<DefId>>,
+    pub modules: FxHashMap<Name, Vec<ModId>>,
     /// Macro sites that may hold impls, by the types and traits in their headers and arguments.
     pub sites_by_type: FxHashMap<DefId, Vec<DefId>>,
     /// Items with a link name, by it.
@@ -82,6 +83,15 @@ impl Index {
         for map in world.crates() {
             for id in map.def_ids() {
                 index.add(world, id, map.def(id));
+            }
+            for (module, it) in (0..).zip(&map.modules) {
+                let id = ModId {
+                    krate: map.krate,
+                    module,
+                };
+                if let Some(name) = it.name {
+                    index.modules.entry(name).or_default().push(id);
+                }
             }
         }
         index.add_inherent(world);

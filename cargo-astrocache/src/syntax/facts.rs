@@ -217,6 +217,8 @@ pub struct MacroFacts {
     pub tokens: ProvidedTokens,
     /// Paths of the macros its body calls.
     pub calls: Box<[Path]>,
+    /// There is a `use` in the body, which may bring traits into scope.
+    pub imports: bool,
     /// `.$x` or `::$x` in the body: argument identifiers become method and associated names.
     pub member_args: bool,
     /// Index into [`FileItems::expansions`] of the arm `() => { items }`.

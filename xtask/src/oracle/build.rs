@@ -112,7 +112,7 @@ fn ir(message: &Value, host: &str) -> Result<PathBuf> {
         .filter_map(Value::as_str);
     let hashed = files.find(|file| file.ends_with(".rmeta")).map_or(rlib, Path::new);
     let stem = hashed.file_stem().unwrap_or_default().to_string_lossy();
-    let ir = hashed.with_file_name(format!("{}.ll", stem.trim_start_matches("lib")));
+    let ir = hashed.with_file_name(format!("{}.ll", stem.strip_prefix("lib").unwrap_or(&stem)));
     ensure!(
         ir.exists(),
         "rustc left no LLVM IR for {}: {} is missing",

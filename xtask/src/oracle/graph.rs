@@ -55,12 +55,12 @@ impl Graph {
         let mut found = self
             .owners
             .iter()
-            .filter(|(name, _)| demangled(name) == path)
+            .filter(|(name, _)| as_path(&demangled(name)) == path)
             .map(|(_, node)| *node);
         match (found.next(), found.next()) {
             (Some(node), None) => Ok(node),
             (None, _) => {
-                bail!("no symbol `{path}`: a root must be a public function that is not generic")
+                bail!("no symbol `{path}`: a root must be a public function or method that is not generic")
             }
             (Some(_), Some(_)) => bail!("more than one symbol `{path}`"),
         }
@@ -102,7 +102,10 @@ impl Graph {
 
     /// Whether this is a table of methods for trait objects.
     pub fn is_vtable(&self, node: Node) -> bool {
-        self.name(node).starts_with("vtable")
+        let name = self.name(node);
+        // One that is computed while compiling, say for a static, is a constant like any other.
+        name.starts_with("vtable")
+            || name.starts_with("anon.") && is_vtable(self.modules[node.module].body(self.symbol(node)))
     }
 
     /// One text for all that was reached: equal iff the compiled code is. Places in the source, symbol hashes and the numbers
@@ -169,6 +172,28 @@ impl Graph {
 
     fn symbol(&self, node: Node) -> &Symbol {
         &self.modules[node.module].symbols[self.name(node)]
+    }
+}
+
+/// Whether a constant holds what a table of methods does: how to drop the value (nothing, or a function), its size and
+/// alignment, and methods.
+fn is_vtable(constant: &str) -> bool {
+    let nothing_to_drop = constant.contains("<{ [24 x i8], ptr") && constant.contains(r#"c"\00\00\00\00\00\00\00\00"#);
+    let first = constant
+        .split('@')
+        .nth(2)
+        .and_then(|rest| rest.split([',', ' ']).next());
+    let drops = constant.contains("<{ ptr, [16 x i8], ptr")
+        && first.is_some_and(|symbol| demangled(symbol.trim_matches('"')).contains("drop_in_place"));
+    nothing_to_drop || drops
+}
+
+/// `<a::T>::m` as `a::T::m`, as the tool names methods.
+fn as_path(symbol: &str) -> String {
+    let inherent = symbol.strip_prefix('<').filter(|_| !symbol.contains(" as "));
+    match inherent.and_then(|rest| rest.split_once(">::")) {
+        Some((ty, method)) => format!("{ty}::{method}"),
+        None => symbol.to_owned(),
     }
 }
 

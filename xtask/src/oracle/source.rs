@@ -77,9 +77,12 @@ impl File {
         self.toks.get(tok).map_or("", |tok| &self.text[tok.range.clone()])
     }
 
-    /// Identifiers of these tokens that stand after a dot or a colon.
+    /// Identifiers of these tokens that are called as methods or stand at the end of a path.
     pub fn said(&self, tokens: Range<usize>, said: &mut BTreeSet<String>) {
-        let after = |at: &usize| matches!(self.word(at.wrapping_sub(1)), "." | ":");
+        let word = |at: usize, off: isize| self.word(at.wrapping_add_signed(off));
+        let method = |at: usize| word(at, -1) == "." && matches!(word(at, 1), "(" | ":");
+        let in_path = |at: usize| word(at, -1) == ":" && word(at, -2) == ":";
+        let after = |at: &usize| method(*at) || in_path(*at);
         let names = tokens.filter(|at| self.toks[*at].kind == Kind::Ident).filter(after);
         said.extend(names.map(|at| self.word(at).to_owned()));
     }

@@ -289,8 +289,7 @@ impl Lower<'_, '_> {
     /// A proc macro may parse its output from text.
     fn walk_literal(&mut self, node: Idx, body: &mut Body) {
         for token in self.tree.tokens(node).filter(|&t| self.tree.kind(t) == STRING) {
-            let text = attrs::unquote(self.tree.token_text(token));
-            tokens::string_paths(text, |path| body.mention(MentionKind::Quoted, path));
+            tokens::code_paths(attrs::unquote(self.tree.token_text(token)), body);
         }
     }
 

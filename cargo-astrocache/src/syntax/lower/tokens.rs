@@ -84,9 +84,7 @@ pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     }
     if cx.deals_in_tokens {
         for &token in toks.iter().filter(|&&t| tree.kind(t) == STRING) {
-            string_paths(unquote(tree.token_text(token)), |path| {
-                body.mention(MentionKind::Quoted, path)
-            });
+            code_paths(unquote(tree.token_text(token)), body);
         }
     }
 }
@@ -298,7 +296,8 @@ fn lower_text(
         return false;
     }
     let sub = Tree::items(text, cx.edition);
-    let has_item = !sub.is_empty() && sub.children(0).any(|c| items::is_item(sub.kind(c)));
+    let is_item = |c: Idx| items::is_item(sub.kind(c)) || sub.kind(c) == MACRO_CALL;
+    let has_item = !sub.is_empty() && sub.children(0).any(is_item);
     if sub.errors > 0 || !has_item {
         return false;
     }
@@ -390,6 +389,7 @@ pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
     MacroFacts {
         tokens: provided(tree, &toks),
         calls: calls(tree, &toks),
+        imports: toks.iter().any(|&t| tree.kind(t) == USE_KW),
         member_args: (0..toks.len()).any(|at| is_member_arg(tree, &toks, at)),
         expansion: None,
         exact: false,
@@ -658,6 +658,11 @@ fn scan_member(tree: &Tree<'_>, toks: &[Idx], dot: usize, mode: Mode, body: &mut
     let Some(&name) = toks.get(dot + 1) else {
         return dot;
     };
+    // `.#name(..)`: a method that the macro is told.
+    if mode == Mode::Quoted && tree.kind(name) == POUND && toks.get(dot + 3).is_some_and(|&t| tree.kind(t) == L_PAREN) {
+        body.mention(MentionKind::QuotedMethod, &[known::WILDCARD]);
+        return dot + 2;
+    }
     if !is_segment(tree.kind(name)) {
         return dot;
     }
@@ -926,8 +931,43 @@ fn is_ident(text: &str) -> bool {
     text.starts_with(|c: char| c == '_' || c.is_alphabetic()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())
 }
 
+/// Whether a string may be, or become part of, source text: a name, something with the marks of code, or the start of an
+/// item. All else is prose, whose words mean nothing.
+fn may_be_code(text: &str) -> bool {
+    let lone = !text.trim().contains(char::is_whitespace);
+    let marks =
+        text.contains(['(', '{', '[', '<', ';', '=', '#', '&', '|', '!', '>', '}', ']', ')']) || text.contains("::");
+    let first = text.split_whitespace().next().unwrap_or_default();
+    lone || marks
+        || ITEM_STARTS.iter().any(|word| first == word.trim_end())
+        || matches!(
+            first,
+            "pub"
+                | "unsafe"
+                | "async"
+                | "let"
+                | "return"
+                | "match"
+                | "if"
+                | "for"
+                | "while"
+                | "loop"
+                | "where"
+                | "dyn"
+                | "mut"
+                | "move"
+        )
+}
+
+/// What a string may emit, where it may be code.
+pub fn code_paths(text: &str, body: &mut Body) {
+    if may_be_code(text) {
+        string_paths(text, |path| body.mention(MentionKind::Quoted, path));
+    }
+}
+
 /// Every `a::b::c` in a string.
-pub fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
+fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
     let is_path_char = |c: char| c == '_' || c == ':' || c.is_alphanumeric();
     for word in text.split(|c: char| !is_path_char(c)).filter(|word| !word.is_empty()) {
         let segments: Vec<Name> = word.split("::").filter(|seg| is_ident(seg)).map(Name::ident).collect();
