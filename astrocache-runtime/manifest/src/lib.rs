@@ -14,9 +14,9 @@ mod wire;
 
 pub use atomic::write_atomic;
 pub use hex::{BadHex, Fingerprint};
-pub use ledger::{FileStamp, Finding, Ledger, LedgerCrate, LedgerRoot, now_ns};
-pub use manifest::{Manifest, ManifestError, ManifestErrorKind, Root};
+pub use ledger::{FileStamp, Finding, Ledger, LedgerCrate, LedgerLibrary, LedgerRoot, now_ns};
+pub use manifest::{Manifest, ManifestError, ManifestErrorKind, ManifestPackage, Root};
 
 /// The one version of everything in this crate: the manifest, the ledger, and what goes into a fingerprint. A change
 /// to any of them, or to [`tokens::source_hash`], raises it.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
