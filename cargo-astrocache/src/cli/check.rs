@@ -62,9 +62,13 @@ fn other_platforms(session: &Session, manifest: &Manifest, ui: &Ui) -> anyhow::R
         ),
     );
     let both: BTreeSet<&String> = theirs.iter().chain(ours).collect();
-    ui.help(format_args!(
-        "add `platforms = {both:?}` to [workspace.metadata.astrocache] in Cargo.toml, so that all machines agree, then run `cargo astrocache update`"
-    ));
+    let both: Vec<&String> = both.into_iter().collect();
+    match both.len() == ours.len() {
+        true => ui.help("run `cargo astrocache update` and commit Astrocache.lock"),
+        false => ui.help(format_args!(
+            "list `platforms = {both:?}` in [workspace.metadata.astrocache] of Cargo.toml, so that all machines agree, and run `cargo astrocache update`"
+        )),
+    }
     Ok(Outcome::Findings)
 }
 
