@@ -13,8 +13,8 @@
 
 use super::{Rule, flood::Flood};
 use crate::{
-    resolve::{DefId, ImplEntry, TraitRef},
-    syntax::{DefKind, MentionKind, Operators},
+    resolve::{DefId, ImplEntry, Meaning, Res, TraitRef},
+    syntax::{DefData, DefKind, MentionKind, Operators},
 };
 
 impl Flood<'_> {
@@ -183,6 +183,64 @@ impl Flood<'_> {
                 }
             }
         }
+    }
+
+    /// R8 for the code in a `func!`: what is not written there comes in by inference, from the code around it. A closure with
+    /// all its types needs none of that. Of a free function the signature tells what a caller can bring. For the rest the
+    /// definition around the call is live, for the types that it can have.
+    pub fn open_func(&mut self, root: DefId) {
+        let Some(DefData::Func(func)) = self.def(root).map(|def| def.data.clone()) else {
+            return;
+        };
+        if func.typed {
+            return;
+        }
+        let named = if func.closure {
+            Vec::new()
+        } else {
+            self.free_functions(root)
+        };
+        for &function in &named {
+            self.open_root(function);
+        }
+        if named.is_empty() {
+            let owner = DefId {
+                def: func.owner.0,
+                ..root
+            };
+            self.mark(owner, Rule::R8);
+            self.open_root(owner);
+        }
+    }
+
+    /// What a path in `func!` names, if that can only be free functions.
+    fn free_functions(&mut self, root: DefId) -> Vec<DefId> {
+        let graph = self.uses(root);
+        let mut functions = Vec::new();
+        for it in graph.defs[root.def as usize]
+            .iter()
+            .filter(|it| it.kind != MentionKind::Macro)
+        {
+            let Meaning::Path(resolution) = &it.meaning else {
+                return Vec::new();
+            };
+            if resolution.assoc_from.is_some() || resolution.unresolved.is_some() || resolution.targets.is_empty() {
+                return Vec::new();
+            }
+            for target in &resolution.targets {
+                match target.res {
+                    Res::Def(id)
+                        if self
+                            .def(id)
+                            .is_some_and(|def| def.kind == DefKind::Fn && def.parent.is_none()) =>
+                    {
+                        functions.push(id);
+                    }
+                    _ => return Vec::new(),
+                }
+            }
+        }
+        functions
     }
 
     /// R8 for a static that holds `dyn Tr`.

@@ -155,10 +155,12 @@ fn garbage_in_the_table_is_an_error_that_says_what_may_stand_there() {
         &scratch,
         &["check"],
         expect![[r#"
-        exit: 2
-        --- stderr
-        error: rustc does not know the platform `x86_64-unknown-linx-gnu`, which `platforms` in [workspace.metadata.astrocache] lists (`rustc --print target-list` names all): error loading target specification: could not find specification for target "x86_64-unknown-linx-gnu"
-    "#]],
+            exit: 2
+            --- stderr
+            error: rustc does not know the platform `x86_64-unknown-linx-gnu`, which `platforms` in [workspace.metadata.astrocache] lists (`rustc --print target-list` names all): error loading target specification: could not find specification for target "x86_64-unknown-linx-gnu"
+              |
+              = help: run `rustc --print target-list` for a list of built-in targets
+        "#]],
     );
     ask(&scratch, "platforms = []");
     check(
