@@ -71,6 +71,7 @@ pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>
         let source = sources[krate.package.0 as usize];
         let edges = nodes.get(&source.id).map_or(&[][..], |node| &node.deps);
         krate.deps = dependencies(krate, edges, &ids, &libraries);
+        krate.absent = absent(krate, source, edges);
     }
     Ok(Graph { ids, packages, crates })
 }
@@ -123,6 +124,7 @@ fn package_crates(id: PackageId, package: &cm::Package, member: bool) -> Result<
             root_file: target.src_path.clone(),
             edition: edition(package, target)?,
             deps: Vec::new(),
+            absent: Vec::new(),
         });
     }
     crates.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
@@ -184,15 +186,10 @@ fn dependencies(
     ids: &BTreeMap<&cm::PackageId, PackageId>,
     libraries: &BTreeMap<PackageId, Dependency>,
 ) -> Vec<Dependency> {
-    let wanted = |kind: DependencyKind| match krate.kind {
-        CrateKind::BuildScript => kind == DependencyKind::Build,
-        CrateKind::Lib | CrateKind::ProcMacro | CrateKind::Bin => kind == DependencyKind::Normal,
-        CrateKind::Example | CrateKind::Test | CrateKind::Bench => kind != DependencyKind::Build,
-    };
     let mut deps = Vec::new();
     for edge in edges
         .iter()
-        .filter(|edge| edge.dep_kinds.iter().any(|it| wanted(it.kind)))
+        .filter(|edge| edge.dep_kinds.iter().any(|it| is_passed(krate.kind, it.kind)))
     {
         if let Some(library) = ids.get(&edge.pkg).and_then(|id| libraries.get(id)) {
             deps.push(Dependency {
@@ -209,6 +206,28 @@ fn dependencies(
     deps.sort();
     deps.dedup();
     deps
+}
+
+/// Whether cargo passes a dependency of this kind to a crate.
+fn is_passed(krate: CrateKind, dependency: DependencyKind) -> bool {
+    match krate {
+        CrateKind::BuildScript => dependency == DependencyKind::Build,
+        CrateKind::Lib | CrateKind::ProcMacro | CrateKind::Bin => dependency == DependencyKind::Normal,
+        CrateKind::Example | CrateKind::Test | CrateKind::Bench => dependency != DependencyKind::Build,
+    }
+}
+
+/// See [`Krate::absent`]. A library can have another name than its package, which only its own manifest tells: then an
+/// absent one is not known for what it is.
+fn absent(krate: &Krate, package: &cm::Package, edges: &[cm::NodeDep]) -> Vec<String> {
+    let declared = package.dependencies.iter().filter(|it| is_passed(krate.kind, it.kind));
+    let names = declared.map(|it| it.rename.as_deref().unwrap_or(&it.name).replace('-', "_"));
+    let mut out: Vec<String> = names
+        .filter(|name| edges.iter().all(|edge| edge.name != *name))
+        .collect();
+    out.sort();
+    out.dedup();
+    out
 }
 
 fn package_source(package: &cm::Package, pins: &Pins) -> PackageSource {

@@ -9,7 +9,7 @@ use crate::{
     db::{Db, Workspace},
     project::CrateId,
     resolve::{DefId, Graph, Index, Meaning, ModId, Res, Use, World, resolver, tables, uses},
-    syntax::{Def, DefKind, MentionKind, Name, Operators},
+    syntax::{Def, DefKind, MentionKind, Name, StdTraits},
 };
 
 /// One flood in progress.
@@ -50,8 +50,8 @@ pub struct Demands {
     pub trait_items: FxHashSet<(DefId, Name)>,
     /// Traits behind `dyn` or `impl`, whose methods need no import; supertraits included.
     pub objects: FxHashSet<DefId>,
-    /// Operators that are written somewhere, and impls that wait for one.
-    pub operators: Operators,
+    /// Traits of std that live code may reach, and impls that wait for one.
+    pub std_traits: StdTraits,
     pub waiting: Vec<u32>,
 }
 
@@ -151,7 +151,10 @@ impl<'a> Flood<'a> {
             _ => {}
         }
         let uses = self.uses(id);
-        self.operators(uses.operators.get(id.def as usize).copied().unwrap_or(Operators::ALL));
+        let at = id.def as usize;
+        self.std_traits(uses.std_traits.get(at).copied().unwrap_or(StdTraits::ALL));
+        let emitted = uses.emitted.get(at).copied().unwrap_or(StdTraits::ALL);
+        self.out.emitted = self.out.emitted.and(emitted);
         for it in uses.defs[id.def as usize].iter() {
             self.apply(id, it);
         }

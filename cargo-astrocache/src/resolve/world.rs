@@ -447,9 +447,13 @@ impl World {
             }
             _ => None,
         });
-        imports
+        let mut found: Vec<Target> = imports
             .flat_map(|import| self.crate_named(krate, import.path[0]))
-            .collect()
+            .collect();
+        if found.is_empty() && self.is_absent_crate(krate, name) {
+            found.push(plain(Res::External(Name::new(prelude::ABSENT))));
+        }
+        found
     }
 
     /// The crate that `extern crate name` means.
@@ -460,9 +464,16 @@ impl World {
         if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
             return Some(plain(Res::Mod(ModId { krate: dep, module: 0 })));
         }
+        if self.is_absent_crate(krate, name) {
+            return Some(plain(Res::External(Name::new(prelude::ABSENT))));
+        }
         prelude::SYSROOT
             .contains(&name.as_str())
             .then(|| plain(Res::External(name)))
+    }
+
+    fn is_absent_crate(&self, krate: CrateId, name: Name) -> bool {
+        self.project.krate(krate).absent.iter().any(|it| it == name.as_str())
     }
 
     /// What `name` is inside `module`, not looking outwards.
