@@ -11,9 +11,11 @@
 //! R8: a caller can bring types that the closure does not name: through the root's own generics, `impl Tr` and `dyn Tr`,
 //! and through statics that hold `dyn Tr`. All impls of such a trait in the workspace are live, with their types.
 
+use std::collections::BTreeSet;
+
 use super::{Rule, flood::Flood};
 use crate::{
-    resolve::{DefId, ImplEntry, Meaning, Res, TraitRef},
+    resolve::{DefId, ImplEntry, Meaning, Ns, Res, TraitRef, Use},
     syntax::{DefData, DefKind, MentionKind, StdTraits},
 };
 
@@ -184,6 +186,62 @@ impl Flood<'_> {
                         self.open_trait(trait_);
                     }
                 }
+                if matches!(it.kind, MentionKind::Bound | MentionKind::Object) {
+                    self.open_std_trait(it);
+                }
+            }
+        }
+    }
+
+    /// R8 for a bound that is an un-analyzed trait: all types that implement it, by name, can come in. Its impls are live with
+    /// the types (R6).
+    fn open_std_trait(&mut self, bound: &Use) {
+        let Meaning::Path(resolution) = &bound.meaning else {
+            return;
+        };
+        let mut names = BTreeSet::new();
+        for target in &resolution.targets {
+            if let Res::External(path) = target.res {
+                names.extend(implemented_for(path.as_str().rsplit("::").next().unwrap_or_default()));
+            }
+        }
+        if names.is_empty() {
+            return;
+        }
+        let (index, world) = (self.index.clone(), self.world.clone());
+        let mut types = Vec::new();
+        for it in index.impls.iter().filter(|it| it.trait_ == TraitRef::External) {
+            let (Some(DefData::Impl(header)), Some(module)) =
+                (world.def(it.id).map(|def| &def.data), world.module_of(it.id))
+            else {
+                continue;
+            };
+            let Some(path) = &header.trait_ else { continue };
+            let named = world.resolve(module, path, Ns::Type);
+            let is_it = named.targets.iter().any(|target| match target.res {
+                Res::External(path) => path
+                    .as_str()
+                    .rsplit("::")
+                    .next()
+                    .is_some_and(|name| names.contains(name)),
+                _ => false,
+            });
+            if is_it {
+                types.extend(it.heads.iter().chain(&it.deciding).copied());
+            }
+        }
+        for map in world.crates() {
+            types.extend(map.def_ids().filter(|&id| {
+                let derives = map.def(id).attrs.iter().filter(|attr| attr.derive);
+                let mut last = derives.filter_map(|attr| attr.path.last());
+                last.any(|name| names.contains(name.as_str()))
+            }));
+        }
+        for id in types {
+            let member = world.project.package_of(id.krate).member;
+            if (member || self.in_cone(id.krate)) && (self.root_is_test || !world.is_test(id)) {
+                self.link(id.krate);
+                self.mark(id, Rule::R8);
             }
         }
     }
@@ -220,10 +278,8 @@ impl Flood<'_> {
     fn free_functions(&mut self, root: DefId) -> Vec<DefId> {
         let graph = self.uses(root);
         let mut functions = Vec::new();
-        for it in graph.defs[root.def as usize]
-            .iter()
-            .filter(|it| it.kind != MentionKind::Macro)
-        {
+        let paths = graph.defs[root.def as usize].iter();
+        for it in paths.filter(|it| !matches!(it.kind, MentionKind::Macro | MentionKind::TokenArg)) {
             let Meaning::Path(resolution) = &it.meaning else {
                 return Vec::new();
             };
@@ -273,5 +329,23 @@ impl Flood<'_> {
                 self.mark(head, Rule::R8);
             }
         }
+    }
+}
+
+/// The std traits whose impls make a type fit a bound: std has blanket impls of some traits for others.
+fn implemented_for(bound: &str) -> Vec<&str> {
+    match bound {
+        // Nothing of the type runs through these alone, or nobody implements them.
+        "Send" | "Sync" | "Sized" | "Unpin" | "UnwindSafe" | "RefUnwindSafe" | "Any" | "Fn" | "FnMut" | "FnOnce" => {
+            vec![]
+        }
+        "ToString" => vec!["ToString", "Display"],
+        "Into" => vec!["Into", "From"],
+        "TryInto" => vec!["TryInto", "TryFrom", "Into", "From"],
+        "TryFrom" => vec!["TryFrom", "Into", "From"],
+        "IntoIterator" => vec!["IntoIterator", "Iterator"],
+        "IntoFuture" => vec!["IntoFuture", "Future"],
+        "ToOwned" => vec!["ToOwned", "Clone"],
+        other => vec![other],
     }
 }
