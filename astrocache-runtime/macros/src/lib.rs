@@ -28,8 +28,11 @@ use proc_macro::TokenStream;
 /// | `ttl = "1h"` | a stored value counts for this long (`s`, `m`, `h`, `d`) |
 /// | `max_entries = n` | keep this many values of this function |
 /// | `result`, `option` | the return type is an alias of `Result` or `Option`; `= false` stores `Err` and `None` too |
-/// | `strict` | impure or opaque code in the closure is an error |
-/// | `allow(what, ..)` | accept these findings, by kind (`time`) or by path (`std::env::var`) |
+/// | `strict` | code in the closure that reads more than its arguments is an error |
+/// | `allow(what, ..)` | accept these findings, by kind (`time`) or by path (`std::env::var`, or `std::env` for all in it) |
+///
+/// What `strict` finds: clocks, environment, files, network, processes, randomness, mutable statics, thread-locals, foreign
+/// functions, assembly, and code that a local build script writes. `cargo astrocache explain` lists the same as notes.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::cached(options.into(), item.into()).into()

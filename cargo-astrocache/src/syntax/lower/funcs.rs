@@ -58,7 +58,7 @@ fn keep(cx: &mut Lower<'_, '_>, path: Path, start: Idx, group: &[Idx], around: &
     let open_name = |text: &&str| params.contains(text) || matches!(*text, "Self" | "dyn" | "impl");
     let func = Func {
         owner: around.def,
-        typed: is_typed_closure(&texts) && !texts.iter().any(|text| open_name(text)),
+        typed: is_typed_closure(&texts) && !texts.iter().any(open_name),
         closure: texts.contains(&"|") || texts.contains(&"||"),
     };
     let def = Def {
