@@ -310,6 +310,7 @@ impl Flood<'_> {
                 for trait_ in self.traits_of(it) {
                     self.open_trait(trait_);
                 }
+                self.open_std_trait(it);
             }
         }
     }
