@@ -61,7 +61,7 @@ impl<'a> Flood<'a> {
         Flood {
             db,
             workspace,
-            linked: world.linked(krate),
+            linked: FxHashSet::default(),
             world,
             index: tables(db, workspace),
             krate,
@@ -81,6 +81,7 @@ impl<'a> Flood<'a> {
 
     pub fn run(mut self, root: DefId) -> Closure {
         self.root_is_test = self.world.is_test(root);
+        self.linked = self.world.linked(root.krate, self.root_is_test);
         self.mark(root, Rule::Root);
         self.mark_lang_items();
         self.mark_unconditional_impls();
@@ -125,7 +126,7 @@ impl<'a> Flood<'a> {
     /// Code of `krate`, and of what it is linked with, can run here as well.
     pub fn link(&mut self, krate: CrateId) {
         if !self.in_cone(krate) {
-            self.linked.extend(self.world.linked(krate));
+            self.linked.extend(self.world.linked(krate, false));
         }
     }
 

@@ -216,9 +216,10 @@ impl Index {
     ///
     /// A type can be there unnamed only where rustc infers it from the one impl that fits. So this holds where others fit as
     /// well: for the trait's arguments with conversions (`From<T> for T`) and if there is a second impl for the type, for
-    /// the type's arguments if there is a second impl of the same trait. Impls with a condition do not count as others.
+    /// the type's arguments if there is a second impl of the same trait. Others are those that each build has: without a
+    /// condition, in crates that this one needs.
     fn require_arguments(&mut self, world: &World) {
-        let mut others: FxHashMap<Fit, u32> = FxHashMap::default();
+        let mut others: FxHashMap<Fit, Vec<DefId>> = FxHashMap::default();
         let mut candidates = Vec::new();
         for (number, it) in (0..).zip(&self.impls) {
             let Some((def, module, header)) = header_of(world, it.id) else {
@@ -239,8 +240,10 @@ impl Index {
                 ..any_args
             };
             if plain {
-                *others.entry(same_args).or_default() += 1;
-                *others.entry(any_args).or_default() += u32::from(!header.partial);
+                others.entry(same_args).or_default().push(it.id);
+                if !header.partial {
+                    others.entry(any_args).or_default().push(it.id);
+                }
             }
             let of = |heads: &[Path]| -> Vec<Vec<DefId>> {
                 let named = heads.iter().filter(|path| !is_param(def, path));
@@ -253,7 +256,11 @@ impl Index {
             }
         }
         for (number, any_args, args, same_args, self_args) in candidates {
-            let several = |fit: &Fit| others.get(fit).is_some_and(|&n| n > 1);
+            let id = self.impls[number as usize].id;
+            let several = |fit: &Fit| {
+                let mut all = others.get(fit).into_iter().flatten();
+                all.any(|&other| other != id && world.needs(id.krate, other.krate))
+            };
             let mut required = Vec::new();
             if any_args.trait_.converts() || several(&any_args) {
                 required.extend(args);
