@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use astrocache_manifest::{FORMAT_VERSION, LedgerRoot};
 
@@ -116,7 +117,9 @@ impl Context<'_> {
         fields.add((compilation.codegen.len() as u64).to_le_bytes());
         compilation.codegen.iter().for_each(|option| fields.add(option));
         fields.add(&compilation.edition);
-        package_profiles(compilation)
+        static PROFILES: OnceLock<Vec<String>> = OnceLock::new();
+        PROFILES
+            .get_or_init(|| package_profiles(compilation))
             .iter()
             .for_each(|section| fields.add(section));
         fields
@@ -173,8 +176,10 @@ impl Context<'_> {
     /// The features that cargo recorded for a unit. The record is written when the unit is finished, which with pipelining can
     /// be later than now; then the unit's hash has to do, here and, so that keys stay what they are, in later builds.
     fn features_of<'u>(&self, unit: &'u Unit) -> Option<&'u [String]> {
+        // Read once: what is added below is remembered by the unit itself.
+        static KNOWN: OnceLock<String> = OnceLock::new();
         let memory = self.compilation.target_dir.join("astrocache").join("units-by-hash");
-        let known = fs::read_to_string(&memory).unwrap_or_default();
+        let known = KNOWN.get_or_init(|| fs::read_to_string(&memory).unwrap_or_default());
         if known.lines().any(|line| line == unit.hash) {
             return None;
         }
