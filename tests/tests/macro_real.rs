@@ -231,7 +231,11 @@ fn strict_tells_what_a_function_in_another_crate_reads() {
     assert!(ran.stderr.contains("std::env::args (env) at"), "{}", ran.stderr);
     assert!(ran.stderr.contains("words/src/lib.rs:1"), "{}", ran.stderr);
     project
-        .edit("app/src/main.rs", "(strict)", "(strict, allow(env))")
+        .edit(
+            "app/src/main.rs",
+            "(strict)]\nfn same",
+            "(strict, allow(env))]\nfn same",
+        )
         .unwrap();
     let ran = build();
     assert!(ran.ok, "{}", ran.stderr);
