@@ -180,6 +180,7 @@ fn project(root: &Utf8Path, mut openings: Vec<Opening>) -> Project {
         source: PackageSource::Path,
         member: true,
         features: BTreeSet::new(),
+        dormant: BTreeSet::new(),
         build_script: None,
         links: None,
         env: Default::default(),

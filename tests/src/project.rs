@@ -133,6 +133,12 @@ impl Project {
             .args(args)
             .current_dir(self.path().join(dir))
             .stdin(Stdio::null());
+        self.environment(&mut command);
+        command.output().map(Ran::from)
+    }
+
+    /// Gives a command the project's environment: of the tests' own, nothing that cargo, rustc or the runtime would read.
+    pub fn environment(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             let foreign = ["CARGO", "RUST", "ASTROCACHE"]
@@ -154,7 +160,6 @@ impl Project {
             .env("ASTROCACHE_DIR", self.store.path())
             .env("ASTROCACHE_LOG", "trace");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.output().map(Ran::from)
     }
 
     /// `cargo run ARGS`, which must succeed, and the calls it traced.

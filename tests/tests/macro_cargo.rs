@@ -221,7 +221,7 @@ fn a_vendored_package_is_coarse_and_says_nothing() {
     std::fs::write(project.path().join("vendor/ven/outside"), "").unwrap();
     let ran = project.cargo(&["run"]).unwrap();
     assert!(ran.ok, "{}", ran.stderr);
-    assert_eq!(ran.calls()[0].short(), "miss ven::in_ven coarse");
+    assert_eq!(ran.calls()[0].short(), "miss ven::in_ven coarse", "{}", ran.stderr);
     assert_eq!(ran.notices(), [""; 0]);
 }
 

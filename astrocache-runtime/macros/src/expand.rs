@@ -1,6 +1,7 @@
 //! The code that takes a function's place. The body becomes a closure, so that `?`, `return`, patterns and generics mean
 //! what they meant; no name is added beside the function, and the user's tokens keep their spans.
 
+use astrocache_manifest::Finding;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -80,7 +81,7 @@ fn strictly(args: &Args, found: &Found) -> Result<()> {
     let refused = found
         .findings
         .iter()
-        .filter(|finding| !args.allow.contains(&finding.kind) && !args.allow.contains(&finding.name));
+        .filter(|finding| !args.allow.iter().any(|allowed| accepts(allowed, finding)));
     let mut list: Vec<String> = refused
         .map(|finding| {
             format!(
@@ -107,6 +108,12 @@ fn strictly(args: &Args, found: &Found) -> Result<()> {
         list.join("\n  ")
     );
     Err(Error::new(span, message))
+}
+
+/// Does `allow(..)` with this mean the finding: by its kind, by its path, or by a path around it?
+fn accepts(allowed: &str, finding: &Finding) -> bool {
+    let inside = |rest: &str| rest.is_empty() || rest.starts_with("::");
+    finding.kind == allowed || finding.name.strip_prefix(allowed).is_some_and(inside)
 }
 
 /// The function when code is made.
@@ -319,5 +326,32 @@ fn watched() -> TokenStream {
         const _: (::core::option::Option<&str>, ::core::option::Option<&str>) =
             (::core::option_env!("ASTROCACHE_TOOL"), ::core::option_env!("ASTROCACHE_LOCKED"));
         #(const _: &[u8] = ::core::include_bytes!(#files);)*
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_accepted_by_kind_by_path_and_by_a_path_around_it() {
+        let finding = Finding {
+            kind: "net".into(),
+            name: "std::net::TcpStream::connect".into(),
+            file: "/a.rs".into(),
+            line: 1,
+        };
+        for allowed in [
+            "net",
+            "std::net::TcpStream::connect",
+            "std::net::TcpStream",
+            "std::net",
+            "std",
+        ] {
+            assert!(accepts(allowed, &finding), "{allowed}");
+        }
+        for other in ["time", "std::net::Tcp", "std::ne", "connect", ""] {
+            assert!(!accepts(other, &finding), "{other}");
+        }
     }
 }

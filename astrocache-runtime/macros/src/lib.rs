@@ -28,8 +28,11 @@ use proc_macro::TokenStream;
 /// | `ttl = "1h"` | a stored value counts for this long (`s`, `m`, `h`, `d`) |
 /// | `max_entries = n` | keep this many values of this function |
 /// | `result`, `option` | the return type is an alias of `Result` or `Option`; `= false` stores `Err` and `None` too |
-/// | `strict` | impure or opaque code in the closure is an error |
-/// | `allow(what, ..)` | accept these findings, by kind (`time`) or by path (`std::env::var`) |
+/// | `strict` | code in the closure that reads more than its arguments is an error |
+/// | `allow(what, ..)` | accept these findings, by kind (`time`) or by path (`std::env::var`, or `std::env` for all in it) |
+///
+/// What `strict` finds: clocks, environment, files, network, processes, randomness, mutable statics, thread-locals, foreign
+/// functions, assembly, and code that a local build script writes. `cargo astrocache explain` lists the same as notes.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::cached(options.into(), item.into()).into()
@@ -37,6 +40,9 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function a value whose *code* enters the key of the cached function it is passed to: `func!(path)` or
 /// `func!(|x: i32| x + 1)`. A closure captures nothing.
+///
+/// An edit of what the function can run drops what was computed with it. Where types are left to inference, edits of the code
+/// around the call count as well; a function's path, or a closure like `|x: i32| -> i32 { x + 1 }`, leaves none.
 #[proc_macro]
 pub fn func(input: TokenStream) -> TokenStream {
     expand::func(input.into()).into()

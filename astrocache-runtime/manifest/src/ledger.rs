@@ -31,6 +31,8 @@ pub struct Ledger {
     pub files: Vec<FileStamp>,
     /// The crate roots that the analyzer looked at.
     pub crates: Vec<LedgerCrate>,
+    /// Every library and proc macro in the graph: code of any other is in no fingerprint.
+    pub libraries: Vec<LedgerLibrary>,
     /// The cached functions.
     pub roots: Vec<LedgerRoot>,
 }
@@ -57,9 +59,22 @@ pub struct LedgerCrate {
     pub package: String,
     /// `lib`, `bin:NAME`, `example:NAME`, `test:NAME` or `bench:NAME`.
     pub target: String,
-    /// The package's features that the analysis took to be on, sorted: with others, other dependencies and other code are
-    /// compiled.
+    /// The package's features that the analysis took to be on, sorted.
     pub features: Vec<String>,
+    /// As in [`LedgerLibrary::dormant`].
+    pub dormant: Vec<String>,
+}
+
+/// One library that other crates can be linked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerLibrary {
+    /// Absolute.
+    pub root_file: PathBuf,
+    /// The package's features that the analysis took to be on, sorted. A fingerprint holds the code of all features, but no
+    /// edge to a dependency that only others bring.
+    pub features: Vec<String>,
+    /// Packages of the graph that this one would depend on with other features.
+    pub dormant: Vec<String>,
 }
 
 /// One cached function.
@@ -86,7 +101,7 @@ pub struct LedgerRoot {
     /// Names of the crates that the fingerprint covers.
     pub crates: Vec<String>,
     /// The cfg predicates that occur in the closure: `debug_assertions`, `target_os="linux"`; features with their package in
-    /// front: `serde feature="derive"`.
+    /// front: `serde feature="derive"`; `serde features` for all that it has, where a build script can ask for any.
     pub cfgs: Vec<String>,
     /// Names read by `env!` and `option_env!` in the closure.
     pub env: Vec<String>,
@@ -247,7 +262,13 @@ fn write_ledger(w: &mut Writer, ledger: &Ledger) -> io::Result<()> {
         w.path(&krate.root_file)?;
         w.str(&krate.package)?;
         w.str(&krate.target)?;
-        w.list(&krate.features, |w, text| w.str(text))
+        w.list(&krate.features, |w, text| w.str(text))?;
+        w.list(&krate.dormant, |w, text| w.str(text))
+    })?;
+    w.list(&ledger.libraries, |w, library| {
+        w.path(&library.root_file)?;
+        w.list(&library.features, |w, text| w.str(text))?;
+        w.list(&library.dormant, |w, text| w.str(text))
     })?;
     w.list(&ledger.roots, write_root)
 }
@@ -298,6 +319,14 @@ fn read_ledger(r: &mut Reader<'_>) -> Option<Ledger> {
                 package: r.str()?,
                 target: r.str()?,
                 features: r.list(|r| r.str())?,
+                dormant: r.list(|r| r.str())?,
+            })
+        })?,
+        libraries: r.list(|r| {
+            Some(LedgerLibrary {
+                root_file: r.path()?,
+                features: r.list(|r| r.str())?,
+                dormant: r.list(|r| r.str())?,
             })
         })?,
         roots: r.list(read_root)?,

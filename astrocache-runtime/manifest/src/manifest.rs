@@ -2,7 +2,7 @@
 //! `Cargo.lock` uses, so that a person can read a diff and git can merge one. Parsing is strict: a line that this version
 //! does not understand is an error with its place, never skipped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io;
@@ -19,8 +19,23 @@ const HEADING: &str = "\
 /// The cached functions of a workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
+    /// The target triples that the fingerprints are for, sorted. Code that only other targets have is in no fingerprint.
+    pub platforms: Vec<String>,
+    /// The local packages that were analyzed. Sorted by name and path when parsed or rendered.
+    pub packages: Vec<ManifestPackage>,
     /// Sorted by package, target and path when parsed or rendered.
     pub roots: Vec<Root>,
+}
+
+/// A package whose source the user can edit, and how it was analyzed: with other features, other dependencies take part.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ManifestPackage {
+    /// Package name.
+    pub name: String,
+    /// Its directory relative to the workspace root, with `/`; `.` for the root itself.
+    pub path: String,
+    /// The features that the analysis took to be on, sorted.
+    pub features: Vec<String>,
 }
 
 /// One cached function. Package, target and path together name it.
@@ -63,13 +78,13 @@ pub enum ManifestErrorKind {
     NoVersion,
     /// A version of zero, or not a number.
     BadVersion(String),
-    /// Neither `[[root]]` nor `key = "value"`.
+    /// Neither `[[package]]`, `[[root]]` nor `key = "value"`.
     NotUnderstood(String),
-    /// A key that no root has.
+    /// A key that no such block has.
     UnknownKey(String),
-    /// A key given twice in one root.
+    /// A key given twice in one block.
     RepeatedKey(String),
-    /// A root without one of its keys.
+    /// A block without one of its keys.
     MissingKey(&'static str),
     /// A hash that is not 32 hexadecimal digits.
     BadHash(&'static str),
@@ -110,10 +125,13 @@ impl fmt::Display for ManifestErrorKind {
                 f,
                 "`{text}` is not a version; run `cargo astrocache update` to write the file anew"
             ),
-            NotUnderstood(text) => write!(f, "expected `[[root]]` or `key = \"value\"`, found `{text}`"),
+            NotUnderstood(text) => write!(
+                f,
+                "expected `[[package]]`, `[[root]]` or `key = \"value\"`, found `{text}`"
+            ),
             UnknownKey(key) => write!(f, "unknown key `{key}`"),
             RepeatedKey(key) => write!(f, "`{key}` is given twice"),
-            MissingKey(key) => write!(f, "this root has no `{key}`"),
+            MissingKey(key) => write!(f, "this block has no `{key}`"),
             BadHash(key) => write!(f, "`{key}` is not a hash of 32 hexadecimal digits"),
             DuplicateRoot(path) => {
                 write!(f, "`{path}` is listed twice; run `cargo astrocache update`")
@@ -143,20 +161,27 @@ impl Manifest {
 
     /// Reads the text form. `origin` is for error messages.
     pub fn parse(text: &str, origin: &Path) -> Result<Manifest, ManifestError> {
-        parse_roots(text)
-            .map(|roots| Manifest { roots })
-            .map_err(|(line, kind)| ManifestError {
-                origin: origin.to_path_buf(),
-                line,
-                kind,
-            })
+        parse(text).map_err(|(line, kind)| ManifestError {
+            origin: origin.to_path_buf(),
+            line,
+            kind,
+        })
     }
 
     /// The text form, sorted: equal manifests render to equal bytes.
     pub fn render(&self) -> String {
         let mut roots: Vec<&Root> = self.roots.iter().collect();
         roots.sort();
+        let mut packages: Vec<&ManifestPackage> = self.packages.iter().collect();
+        packages.sort();
         let mut text = format!("{HEADING}version = {FORMAT_VERSION}\n");
+        render_list(&mut text, "platforms", &self.platforms);
+        for package in packages {
+            text.push_str("\n[[package]]\n");
+            render_line(&mut text, "name", &package.name);
+            render_line(&mut text, "path", &package.path);
+            render_list(&mut text, "features", &package.features);
+        }
         for root in roots {
             let (source, fingerprint) = (root.source.to_string(), root.fingerprint.to_string());
             text.push_str("\n[[root]]\n");
@@ -209,7 +234,23 @@ impl Manifest {
 
 fn render_line(text: &mut String, key: &str, value: &str) {
     text.push_str(key);
-    text.push_str(" = \"");
+    text.push_str(" = ");
+    render_string(text, value);
+    text.push('\n');
+}
+
+fn render_list(text: &mut String, key: &str, values: &[String]) {
+    text.push_str(key);
+    text.push_str(" = [");
+    for (at, value) in values.iter().enumerate() {
+        text.push_str(if at > 0 { ", " } else { "" });
+        render_string(text, value);
+    }
+    text.push_str("]\n");
+}
+
+fn render_string(text: &mut String, value: &str) {
+    text.push('"');
     for c in value.chars() {
         match c {
             '"' | '\\' => text.extend(['\\', c]),
@@ -219,20 +260,30 @@ fn render_line(text: &mut String, key: &str, value: &str) {
             c => text.push(c),
         }
     }
-    text.push_str("\"\n");
+    text.push('"');
 }
 
 type Failure = (Option<u32>, ManifestErrorKind);
 
-/// The keys of the root being read, with the line each stands on.
+/// What a `[[..]]` line begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Package,
+    Root,
+}
+
+/// The keys of the block being read, with the line each stands on.
 struct Block {
+    kind: Kind,
     line: u32,
     values: BTreeMap<String, (u32, String)>,
 }
 
-fn parse_roots(text: &str) -> Result<Vec<Root>, Failure> {
+fn parse(text: &str) -> Result<Manifest, Failure> {
     let mut version = None;
+    let mut platforms = None;
     let mut block: Option<Block> = None;
+    let mut packages = BTreeSet::new();
     let mut roots = BTreeMap::new();
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim_end();
@@ -243,26 +294,41 @@ fn parse_roots(text: &str) -> Result<Vec<Root>, Failure> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        if line == "[[root]]" {
+        if let Some(kind) = block_kind(line) {
             version.ok_or_else(|| at(ManifestErrorKind::NoVersion))?;
-            finish(
-                block.replace(Block {
-                    line: number,
-                    values: BTreeMap::new(),
-                }),
-                &mut roots,
-            )?;
+            let next = Block {
+                kind,
+                line: number,
+                values: BTreeMap::new(),
+            };
+            finish(block.replace(next), &mut packages, &mut roots)?;
             continue;
         }
         match (&mut block, line.split_once(" = ")) {
             (None, Some(("version", value))) if version.is_none() => version = Some(parse_version(value).map_err(at)?),
+            (None, Some(("platforms", value))) if version.is_some() && platforms.is_none() => {
+                let list = parse_list(value);
+                platforms = Some(list.ok_or_else(|| at(ManifestErrorKind::NotUnderstood(shortened(line))))?);
+            }
             (Some(block), Some((key, value))) => add(block, key, value, number).map_err(at)?,
             _ => return Err(at(ManifestErrorKind::NotUnderstood(shortened(line)))),
         }
     }
     version.ok_or((None, ManifestErrorKind::NoVersion))?;
-    finish(block, &mut roots)?;
-    Ok(roots.into_values().collect())
+    finish(block, &mut packages, &mut roots)?;
+    Ok(Manifest {
+        platforms: platforms.unwrap_or_default(),
+        packages: packages.into_iter().collect(),
+        roots: roots.into_values().collect(),
+    })
+}
+
+fn block_kind(line: &str) -> Option<Kind> {
+    match line {
+        "[[package]]" => Some(Kind::Package),
+        "[[root]]" => Some(Kind::Root),
+        _ => None,
+    }
 }
 
 fn is_conflict_marker(line: &str) -> bool {
@@ -281,14 +347,43 @@ fn parse_version(value: &str) -> Result<u32, ManifestErrorKind> {
 }
 
 fn add(block: &mut Block, key: &str, value: &str, line: u32) -> Result<(), ManifestErrorKind> {
-    if !["path", "package", "target", "file", "source", "fingerprint"].contains(&key) {
+    let keys: &[&str] = match block.kind {
+        Kind::Package => &["name", "path", "features"],
+        Kind::Root => &["path", "package", "target", "file", "source", "fingerprint"],
+    };
+    if !keys.contains(&key) {
         return Err(ManifestErrorKind::UnknownKey(shortened(key)));
     }
-    let value = parse_string(value).ok_or_else(|| ManifestErrorKind::NotUnderstood(shortened(value)))?;
+    let understood = match key {
+        "features" => parse_list(value).map(|_| value.to_owned()),
+        _ => parse_string(value),
+    };
+    let value = understood.ok_or_else(|| ManifestErrorKind::NotUnderstood(shortened(value)))?;
     match block.values.insert(key.to_owned(), (line, value)) {
         None => Ok(()),
         Some(_) => Err(ManifestErrorKind::RepeatedKey(key.to_owned())),
     }
+}
+
+/// A list as [`render_list`] writes it.
+fn parse_list(text: &str) -> Option<Vec<String>> {
+    let mut rest = text.strip_prefix('[')?.strip_suffix(']')?;
+    let mut values = Vec::new();
+    while !rest.is_empty() {
+        let mut escaped = false;
+        let end = rest.char_indices().skip(1).find(|&(_, c)| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        let (value, tail) = rest.split_at(end?.0 + 1);
+        values.push(parse_string(value)?);
+        rest = match tail {
+            "" => "",
+            more => more.strip_prefix(", ").filter(|more| !more.is_empty())?,
+        };
+    }
+    Some(values)
 }
 
 /// A basic string as [`render_line`] writes it.
@@ -314,8 +409,12 @@ fn parse_string(text: &str) -> Option<String> {
     Some(value)
 }
 
-fn finish(block: Option<Block>, roots: &mut BTreeMap<[String; 3], Root>) -> Result<(), Failure> {
-    let Some(Block { line, mut values }) = block else {
+fn finish(
+    block: Option<Block>,
+    packages: &mut BTreeSet<ManifestPackage>,
+    roots: &mut BTreeMap<[String; 3], Root>,
+) -> Result<(), Failure> {
+    let Some(Block { kind, line, mut values }) = block else {
         return Ok(());
     };
     let mut take = |key: &'static str| {
@@ -323,6 +422,15 @@ fn finish(block: Option<Block>, roots: &mut BTreeMap<[String; 3], Root>) -> Resu
             .remove(key)
             .ok_or((Some(line), ManifestErrorKind::MissingKey(key)))
     };
+    if kind == Kind::Package {
+        let ((_, name), (_, path), (_, features)) = (take("name")?, take("path")?, take("features")?);
+        packages.insert(ManifestPackage {
+            name,
+            path,
+            features: parse_list(&features).unwrap_or_default(),
+        });
+        return Ok(());
+    }
     let ((_, package), (_, target), (_, path), (_, file)) =
         (take("package")?, take("target")?, take("path")?, take("file")?);
     let ((source_line, source), (fingerprint_line, fingerprint)) = (take("source")?, take("fingerprint")?);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use astrocache_manifest::tokens::TokenHash;
-use astrocache_manifest::{FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerRoot, now_ns};
+use astrocache_manifest::{FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerLibrary, LedgerRoot, now_ns};
 use expect_test::expect;
 use tempfile::TempDir;
 
@@ -30,6 +30,12 @@ fn sample() -> Ledger {
             package: "w".into(),
             target: "lib".into(),
             features: vec!["default".into(), "std".into()],
+            dormant: vec!["log".into()],
+        }],
+        libraries: vec![LedgerLibrary {
+            root_file: "/r/serde/src/lib.rs".into(),
+            features: vec!["std".into()],
+            dormant: vec![],
         }],
         roots: vec![LedgerRoot {
             path: "w::f".into(),
@@ -102,7 +108,7 @@ fn the_bytes_and_the_place_are_pinned() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("l");
     sample().write(&path).unwrap();
-    expect!["8a64180bec71040f"].assert_eq(&blake3::hash(&fs::read(&path).unwrap()).to_hex()[..16]);
+    expect!["ecd3d8cf99044afd"].assert_eq(&blake3::hash(&fs::read(&path).unwrap()).to_hex()[..16]);
     expect!["/t/astrocache/e737fb2ea0c9e5f3.ledger"]
         .assert_eq(&Ledger::path_in(Path::new("/t"), Path::new("/w")).to_string_lossy());
 }

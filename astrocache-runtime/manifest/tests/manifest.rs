@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use astrocache_manifest::{Fingerprint, Manifest, ManifestErrorKind, Root, tokens};
+use astrocache_manifest::{Fingerprint, Manifest, ManifestErrorKind, ManifestPackage, Root, tokens};
 use expect_test::{Expect, expect};
 
 fn root(package: &str, target: &str, path: &str) -> Root {
@@ -17,6 +17,23 @@ fn root(package: &str, target: &str, path: &str) -> Root {
     }
 }
 
+fn package(name: &str, path: &str, features: &[&str]) -> ManifestPackage {
+    ManifestPackage {
+        name: name.into(),
+        path: path.into(),
+        features: features.iter().map(|&it| it.into()).collect(),
+    }
+}
+
+/// For one platform and one package.
+fn listing(roots: Vec<Root>) -> Manifest {
+    Manifest {
+        platforms: vec!["x86_64-unknown-linux-gnu".into()],
+        packages: vec![package("a", ".", &["std"])],
+        roots,
+    }
+}
+
 fn check_error(text: &str, expected: Expect) {
     let error = Manifest::parse(text, Path::new("Astrocache.lock")).unwrap_err();
     expected.assert_eq(&error.to_string());
@@ -25,6 +42,8 @@ fn check_error(text: &str, expected: Expect) {
 #[test]
 fn the_text_form_is_sorted_and_pinned() {
     let manifest = Manifest {
+        platforms: vec!["aarch64-apple-darwin".into(), "x86_64-unknown-linux-gnu".into()],
+        packages: vec![package("b", "crates/b", &["default", "x"]), package("a", ".", &[])],
         roots: vec![
             root("b", "lib", "b::f"),
             root("a", "lib", "a::g"),
@@ -34,7 +53,18 @@ fn the_text_form_is_sorted_and_pinned() {
     expect![[r##"
         # Written by `cargo astrocache update`. Commit this file; do not edit it by hand.
         # It lists the cached functions of this workspace and what stands for the code that each can run.
-        version = 1
+        version = 2
+        platforms = ["aarch64-apple-darwin", "x86_64-unknown-linux-gnu"]
+
+        [[package]]
+        name = "a"
+        path = "."
+        features = []
+
+        [[package]]
+        name = "b"
+        path = "crates/b"
+        features = ["default", "x"]
 
         [[root]]
         path = "x::h"
@@ -70,9 +100,11 @@ fn what_is_rendered_parses_back_whatever_the_names_hold() {
         "test:é",
         "<a::B<'_, \"\\u0041\"> as c::D>::\u{1}\n\t\u{7f}[[root]]",
     );
-    let mut manifest = Manifest {
-        roots: vec![odd, root("a", "lib", "a::f"), root("a", "lib", "a::f#2")],
-    };
+    let mut manifest = listing(vec![odd, root("a", "lib", "a::f"), root("a", "lib", "a::f#2")]);
+    manifest.platforms.push("a\"b\\, \"c".into());
+    manifest
+        .packages
+        .push(package("p\"q\\", "../\u{1}é", &["a/b", "\\", "\", \""]));
     manifest.roots.sort();
     assert_eq!(Manifest::parse(&manifest.render(), Path::new("x")).unwrap(), manifest);
 }
@@ -81,9 +113,7 @@ fn what_is_rendered_parses_back_whatever_the_names_hold() {
 fn windows_line_ends_are_read_and_not_rewritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(Manifest::FILE_NAME);
-    let manifest = Manifest {
-        roots: vec![root("a", "lib", "a::f")],
-    };
+    let manifest = listing(vec![root("a", "lib", "a::f")]);
     let text = manifest.render().replace('\n', "\r\n");
     fs::write(&path, &text).unwrap();
     assert_eq!(Manifest::read(&path).unwrap().unwrap(), manifest);
@@ -142,9 +172,9 @@ fn a_merge_conflict_is_named_with_its_line() {
 #[test]
 fn a_newer_version_asks_for_a_newer_tool() {
     check_error(
-        "version = 2\n[[package]]\n",
+        "version = 3\n[[crate]]\n",
         expect![
-            "Astrocache.lock:1: version 2 was written by a newer cargo-astrocache (this one reads up to 1); update it with `cargo install cargo-astrocache`"
+            "Astrocache.lock:1: version 3 was written by a newer cargo-astrocache (this one reads up to 2); update it with `cargo install cargo-astrocache`"
         ],
     );
 }
@@ -169,76 +199,111 @@ fn a_missing_or_senseless_version_is_refused() {
     );
     check_error(
         "version = 1\nversion = 1\n",
-        expect![[r#"Astrocache.lock:2: expected `[[root]]` or `key = "value"`, found `version = 1`"#]],
+        expect![[r#"Astrocache.lock:2: expected `[[package]]`, `[[root]]` or `key = "value"`, found `version = 1`"#]],
     );
 }
 
 #[test]
 fn a_damaged_root_is_refused_with_the_line_that_is_wrong() {
-    let good = Manifest {
-        roots: vec![root("a", "lib", "a::f")],
-    }
-    .render();
+    let good = listing(vec![root("a", "lib", "a::f")]).render();
     let source = good.lines().find(|line| line.starts_with("source")).unwrap();
     check_error(
         &good.replace(source, "source = \"xyz\""),
-        expect!["Astrocache.lock:10: `source` is not a hash of 32 hexadecimal digits"],
+        expect!["Astrocache.lock:16: `source` is not a hash of 32 hexadecimal digits"],
     );
     check_error(
         &good.replace(source, ""),
-        expect!["Astrocache.lock:5: this root has no `source`"],
+        expect!["Astrocache.lock:11: this block has no `source`"],
     );
     check_error(
         &good.replace(source, &format!("{source}\n{source}")),
-        expect!["Astrocache.lock:11: `source` is given twice"],
+        expect!["Astrocache.lock:17: `source` is given twice"],
     );
     check_error(
         &good.replace(source, "sauce = \"x\""),
-        expect!["Astrocache.lock:10: unknown key `sauce`"],
+        expect!["Astrocache.lock:16: unknown key `sauce`"],
     );
     check_error(
         &good.replace("\"lib\"", "lib"),
-        expect![[r#"Astrocache.lock:8: expected `[[root]]` or `key = "value"`, found `lib`"#]],
+        expect![[r#"Astrocache.lock:14: expected `[[package]]`, `[[root]]` or `key = "value"`, found `lib`"#]],
     );
     check_error(
         &good.replace("\"lib\"", "\"l\"ib\""),
-        expect![[r#"Astrocache.lock:8: expected `[[root]]` or `key = "value"`, found `"l"ib"`"#]],
+        expect![[r#"Astrocache.lock:14: expected `[[package]]`, `[[root]]` or `key = "value"`, found `"l"ib"`"#]],
     );
     check_error(
         &good.replace("\"lib\"", "\"\\x\""),
-        expect![[r#"Astrocache.lock:8: expected `[[root]]` or `key = "value"`, found `"\x"`"#]],
+        expect![[r#"Astrocache.lock:14: expected `[[package]]`, `[[root]]` or `key = "value"`, found `"\x"`"#]],
     );
     check_error(
         &good.replace("\"lib\"", "\"\\ud800\""),
-        expect![[r#"Astrocache.lock:8: expected `[[root]]` or `key = "value"`, found `"\ud800"`"#]],
+        expect![[r#"Astrocache.lock:14: expected `[[package]]`, `[[root]]` or `key = "value"`, found `"\ud800"`"#]],
     );
     check_error(
         &good.replace("\"lib\"", "\"\\u00é\""),
-        expect![[r#"Astrocache.lock:8: expected `[[root]]` or `key = "value"`, found `"\u00é"`"#]],
+        expect![[r#"Astrocache.lock:14: expected `[[package]]`, `[[root]]` or `key = "value"`, found `"\u00é"`"#]],
     );
     check_error(
         &good.replace("[[root]]", "[root]"),
-        expect![[r#"Astrocache.lock:5: expected `[[root]]` or `key = "value"`, found `[root]`"#]],
+        expect![[r#"Astrocache.lock:11: expected `[[package]]`, `[[root]]` or `key = "value"`, found `[root]`"#]],
     );
 }
 
 #[test]
+fn a_damaged_package_or_platform_list_is_refused_with_the_line_that_is_wrong() {
+    let good = listing(vec![]).render();
+    let features = "features = [\"std\"]";
+    for bad in [
+        "std",
+        "[std]",
+        "[\"std\"",
+        "[\"std\",]",
+        "[\"std\", ]",
+        "[\"std\"\"x\"]",
+        "[\"",
+        "[\"\\\"]",
+    ] {
+        let text = good.replace(features, &format!("features = {bad}"));
+        let error = Manifest::parse(&text, Path::new("x")).unwrap_err().to_string();
+        assert!(error.starts_with("x:9: expected `[[package]]`"), "{bad}: {error}");
+        let text = good.replace("[\"x86_64-unknown-linux-gnu\"]", bad);
+        let error = Manifest::parse(&text, Path::new("x")).unwrap_err().to_string();
+        assert!(error.starts_with("x:4: expected `[[package]]`"), "{bad}: {error}");
+    }
+    check_error(
+        &good.replace(features, ""),
+        expect!["Astrocache.lock:6: this block has no `features`"],
+    );
+    check_error(
+        &good.replace(features, "target = \"lib\""),
+        expect!["Astrocache.lock:9: unknown key `target`"],
+    );
+    check_error(
+        &good.replace("platforms", "platform"),
+        expect![[
+            r#"Astrocache.lock:4: expected `[[package]]`, `[[root]]` or `key = "value"`, found `platform = ["x86_64-unknown-linux-gnu"]`"#
+        ]],
+    );
+    check_error(
+        &format!("{good}platforms = []\n"),
+        expect!["Astrocache.lock:10: unknown key `platforms`"],
+    );
+    let first = Manifest::parse("version = 1\n", Path::new("x")).unwrap();
+    assert_eq!(first, Manifest::default(), "written before platforms were");
+}
+
+#[test]
 fn a_root_listed_twice_is_refused() {
-    let manifest = Manifest {
-        roots: vec![root("a", "lib", "a::f"), root("a", "lib", "a::f")],
-    };
+    let manifest = listing(vec![root("a", "lib", "a::f"), root("a", "lib", "a::f")]);
     check_error(
         &manifest.render(),
-        expect!["Astrocache.lock:13: `a::f` is listed twice; run `cargo astrocache update`"],
+        expect!["Astrocache.lock:19: `a::f` is listed twice; run `cargo astrocache update`"],
     );
 }
 
 #[test]
 fn every_cut_and_every_changed_byte_of_a_manifest_parses_or_is_refused_in_words() {
-    let text = Manifest {
-        roots: vec![root("a", "lib", "a::f"), root("b", "bin:b", "b::g")],
-    }
-    .render();
+    let text = listing(vec![root("a", "lib", "a::f"), root("b", "bin:b", "b::g")]).render();
     for at in 0..text.len() {
         let _ = Manifest::parse(&text[..at], Path::new("cut"));
         for byte in [b'\0', b'"', b'\\', b'\n', b'=', b'z'] {

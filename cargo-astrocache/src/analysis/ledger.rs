@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use astrocache_manifest::{FileStamp, Ledger, LedgerCrate, LedgerRoot};
+use astrocache_manifest::{FileStamp, Ledger, LedgerCrate, LedgerLibrary, LedgerRoot};
 use camino::Utf8PathBuf;
 
 use super::{
     report::{Analysis, RootReport},
     run::target,
 };
-use crate::project::{CrateId, Project};
+use crate::project::{CrateKind, Project};
 
 /// What a macro needs to know to use `analysis` without asking again.
 ///
@@ -41,9 +41,11 @@ pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
                 root_file: project.krate(krate).root_file.clone().into_std_path_buf(),
                 package: project.package_of(krate).name.clone(),
                 target: target(project, krate),
-                features: features(project, krate),
+                features: project.package_of(krate).features.iter().cloned().collect(),
+                dormant: project.package_of(krate).dormant.iter().cloned().collect(),
             })
             .collect(),
+        libraries: libraries(project),
         roots: analysis
             .roots
             .iter()
@@ -52,10 +54,22 @@ pub fn ledger(project: &Project, analysis: &Analysis) -> Ledger {
     }
 }
 
-/// The crate's own features when its package is built alone, as the analysis assumes.
-fn features(project: &Project, krate: CrateId) -> Vec<String> {
-    let package = project.krate(krate).package;
-    project.features_of(package, package).iter().cloned().collect()
+/// All that code can be linked with. Edges are those of building all members, so the features are theirs as well.
+fn libraries(project: &Project) -> Vec<LedgerLibrary> {
+    let crates = project.crates.iter();
+    let mut libraries: Vec<LedgerLibrary> = crates
+        .filter(|it| matches!(it.kind, CrateKind::Lib | CrateKind::ProcMacro))
+        .map(|it| {
+            let package = project.package(it.package);
+            LedgerLibrary {
+                root_file: it.root_file.clone().into_std_path_buf(),
+                features: package.features.iter().cloned().collect(),
+                dormant: package.dormant.iter().cloned().collect(),
+            }
+        })
+        .collect();
+    libraries.sort_by(|a, b| a.root_file.cmp(&b.root_file));
+    libraries
 }
 
 fn root(project: &Project, report: &RootReport, places: &BTreeMap<Utf8PathBuf, u32>) -> LedgerRoot {

@@ -8,9 +8,9 @@ use crate::{
     db::{Db, Workspace},
     fingerprint::DefPath,
     project::{CrateId, CrateKind, PackageSource, Project},
-    resolve::{DefId, Index, Ns, Res, World, declarations, resolver},
+    resolve::{DefId, Index, Meaning, Ns, Res, World, declarations, resolver, uses},
     source,
-    syntax::{Def, DefKind},
+    syntax::{Def, DefData, DefKind, MentionKind},
 };
 
 /// Packages of the runtime: whoever can write `#[cached]` depends on one of them.
@@ -86,11 +86,15 @@ pub fn named_crates(project: &Project, names: &[String]) -> Vec<CrateId> {
     out.into_iter().collect()
 }
 
-/// Those of `crates` whose unit tests may hold annotated functions: some function there has an attribute macro.
+/// Those of `crates` whose unit tests may hold annotated functions: some function there has an attribute macro, or
+/// `func!` stands there.
 pub fn with_roots_in_tests(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<CrateId> {
     let world = resolver(db, workspace);
     let has_tests = |krate: &CrateId| !world.project.krate(*krate).test_deps.is_empty();
-    let may_be_root = |def: &Def| def.kind == DefKind::Fn && def.attrs.iter().any(|attr| !attr.derive);
+    let may_be_root = |def: &Def| match &def.data {
+        DefData::Func(_) => true,
+        _ => def.kind == DefKind::Fn && def.attrs.iter().any(|attr| !attr.derive),
+    };
     let in_tests = |krate: &CrateId| {
         let map = declarations(db, workspace, *krate);
         map.def_ids().any(|id| may_be_root(map.def(id)) && world.is_test(id))
@@ -143,13 +147,14 @@ fn cone(project: &Project, seeds: BTreeSet<CrateId>) -> BTreeSet<CrateId> {
     out
 }
 
-/// The functions marked `#[cached]` in `crates`.
+/// The functions marked `#[cached]`, and the code in `func!(..)`, in `crates`.
 pub fn annotated(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<DefId> {
     let world = resolver(db, workspace);
     let mut out = Vec::new();
     for &krate in crates {
         let map = declarations(db, workspace, krate);
-        out.extend(map.def_ids().filter(|&id| is_annotated(&world, id)));
+        let is_root = |&id: &DefId| is_annotated(&world, id) || is_func(db, workspace, &world, id);
+        out.extend(map.def_ids().filter(is_root));
     }
     out
 }
@@ -165,13 +170,34 @@ fn is_annotated(world: &World, id: DefId) -> bool {
                 .targets
                 .iter()
                 .any(|target| match target.res {
-                    Res::Def(id) => {
-                        world.project.package_of(id.krate).name == "astrocache-macros"
-                            && world.def(id).is_some_and(|def| def.name.as_str() == "cached")
-                    }
+                    Res::Def(id) => is_ours(world, id, "cached"),
                     _ => false,
                 })
         })
+}
+
+/// Is this what stands for a `func!(..)` of ours?
+fn is_func(db: &dyn Db, workspace: Workspace, world: &World, id: DefId) -> bool {
+    if !world.def(id).is_some_and(|def| matches!(def.data, DefData::Func(_))) {
+        return false;
+    }
+    let graph = uses(db, workspace, id.krate, id.unit);
+    let mut calls = graph.defs[id.def as usize]
+        .iter()
+        .filter(|it| it.kind == MentionKind::Macro);
+    calls.any(|it| match &it.meaning {
+        Meaning::Path(resolution) => resolution.targets.iter().any(|target| match target.res {
+            Res::Def(id) => is_ours(world, id, "func"),
+            _ => false,
+        }),
+        _ => false,
+    })
+}
+
+/// Is this the macro of that name?
+fn is_ours(world: &World, id: DefId, name: &str) -> bool {
+    world.project.package_of(id.krate).name == "astrocache-macros"
+        && world.def(id).is_some_and(|def| def.name.as_str() == name)
 }
 
 /// All functions of `crates` with the paths they can be asked for.

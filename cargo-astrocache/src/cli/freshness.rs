@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use astrocache_manifest::{Manifest, Root};
+use astrocache_manifest::{Manifest, ManifestPackage, Root};
+use camino::Utf8Path;
 use serde::Serialize;
 
 use crate::analysis::RootReport;
+use crate::project::{PackageSource, Project};
 
 /// How a cached function stands to the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,6 +68,49 @@ fn judge<'a>(was: Option<&'a Root>, now: Option<&'a RootReport>) -> Entry<'a> {
     }
 }
 
+/// What a manifest says besides its functions: for which platforms it is, and with which features the local packages were analyzed.
+pub(super) fn manifest_head(project: &Project) -> Manifest {
+    let local = project.packages.iter().filter(|it| it.source == PackageSource::Path);
+    Manifest {
+        platforms: project.platforms.clone(),
+        packages: local
+            .map(|package| ManifestPackage {
+                name: package.name.clone(),
+                path: relative(&package.root, &project.workspace_root),
+                features: package.features.iter().cloned().collect(),
+            })
+            .collect(),
+        roots: Vec::new(),
+    }
+}
+
+/// `path` as seen from `base`: `crates/a`, `../b`, `.`.
+fn relative(path: &Utf8Path, base: &Utf8Path) -> String {
+    let common = path
+        .components()
+        .zip(base.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    if common == 0 {
+        return path.to_string();
+    }
+    let up = base.components().skip(common).map(|_| "..");
+    let down = path.components().skip(common).map(|it| it.as_str());
+    let parts: Vec<&str> = up.chain(down).collect();
+    match parts.is_empty() {
+        true => ".".to_owned(),
+        false => parts.join("/"),
+    }
+}
+
+/// `a, b`, for people.
+pub(super) fn platforms(triples: &[String]) -> String {
+    match triples.is_empty() {
+        true => "platforms that it does not name".to_owned(),
+        false => triples.join(", "),
+    }
+}
+
 /// The manifest's form of a report.
 pub(super) fn root(report: &RootReport) -> Root {
     Root {
@@ -75,5 +120,20 @@ pub(super) fn root(report: &RootReport) -> Root {
         file: report.file.to_string(),
         source: report.source,
         fingerprint: report.fingerprint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_told_as_seen_from_the_workspace() {
+        let seen = |path: &str, base: &str| relative(Utf8Path::new(path), Utf8Path::new(base));
+        assert_eq!(seen("/w", "/w"), ".");
+        assert_eq!(seen("/w/crates/a", "/w"), "crates/a");
+        assert_eq!(seen("/w/b", "/w/a"), "../b");
+        assert_eq!(seen("/x/b", "/w/a"), "../../x/b");
+        assert_eq!(seen("b", "/w"), "b");
     }
 }

@@ -1,12 +1,12 @@
 //! `update`: writes the manifest, and the ledger beside it, from the source.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use astrocache_manifest::{Manifest, ManifestError, ManifestErrorKind};
 use serde_json::json;
 
 use super::args::{MessageFormat, PackageArgs, ProjectArgs};
 use super::exit::Outcome;
-use super::freshness::{Standing, compare, root};
+use super::freshness::{Standing, compare, manifest_head, platforms, root};
 use super::ledger;
 use super::session::{Access, Session};
 use super::ui::{Ui, count};
@@ -29,7 +29,18 @@ pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> any
         .map(root);
     let new = Manifest {
         roots: others.chain(found).collect(),
+        ..manifest_head(&session.project)
     };
+    if let Some(old) = old
+        .as_ref()
+        .filter(|it| !packages.packages.is_empty() && it.platforms != new.platforms)
+    {
+        bail!(
+            "Astrocache.lock is for {}, and now it is to be for {}; run `cargo astrocache update` without `-p`",
+            platforms(&old.platforms),
+            platforms(&new.platforms)
+        );
+    }
     let nothing_to_list = old.is_none() && new.roots.is_empty();
     let written = !nothing_to_list
         && new

@@ -288,6 +288,8 @@ fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId,
     let Some(script) = package.build_script else {
         return;
     };
+    // It can ask for any feature by `CARGO_FEATURE_..`.
+    facts.cfgs.insert(format!("{} features", package.name));
     if let PackageSource::Locked { pin } = &package.source {
         facts.lines.insert(format!("build script {} {pin}", package.name));
         return;
@@ -396,6 +398,9 @@ fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, facts: &
     facts.files.extend(printed.files.iter().cloned());
     facts.reads.extend(&printed.reads);
     facts.env.extend(printed.env.iter().cloned());
+    // What it does depends on the features of its packages. Other `cfg`s hold for the host, and follow from the profile.
+    let features = printed.cfgs.iter().filter(|it| it.contains(" feature"));
+    facts.cfgs.extend(features.cloned());
 }
 
 fn hex(content: Option<[u8; 32]>) -> String {

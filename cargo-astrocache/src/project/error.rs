@@ -31,6 +31,12 @@ pub enum ProjectError {
     )]
     NoHost { message: String },
 
+    /// A platform that the workspace lists and rustc does not know.
+    #[error(
+        "rustc does not know the platform `{triple}`, which `platforms` in [workspace.metadata.astrocache] lists (`rustc --print target-list` names all): {message}"
+    )]
+    Platform { triple: String, message: String },
+
     /// Cargo refused the project; its own words.
     #[error("cargo could not read the project at `{manifest}`:\n{message}")]
     Cargo { manifest: Utf8PathBuf, message: String },

@@ -1,6 +1,6 @@
 //! What `cargo metadata` says -> packages, crates and the names each crate's source can use for others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{self as cm, DependencyKind, Metadata, TargetKind};
@@ -31,6 +31,7 @@ pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>
         )
     });
     let nodes = nodes(metadata);
+    let names: BTreeSet<&str> = sources.iter().map(|it| it.name.as_str()).collect();
 
     let mut packages = Vec::with_capacity(sources.len());
     let mut crates = Vec::new();
@@ -53,6 +54,7 @@ pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>
                 .get(&source.id)
                 .map(|it| it.features.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
+            dormant: dormant(source, nodes.get(&source.id).map_or(&[], |node| &node.deps), &names),
             build_script: build_script.map(|at| CrateId(start + at as u32)),
             links: source.links.clone(),
             env: package_env(source),
@@ -78,6 +80,24 @@ pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>
         krate.absent = absent(krate, source, edges);
     }
     Ok(Graph { ids, packages, crates })
+}
+
+/// The optional dependencies of a package that no edge leads along, as far as their packages are in the graph at all.
+fn dormant(package: &cm::Package, edges: &[cm::NodeDep], names: &BTreeSet<&str>) -> BTreeSet<String> {
+    let optional = package.dependencies.iter().filter(|it| it.optional);
+    let known = optional.filter(|it| names.contains(it.name.as_str()));
+    let active = |declared: &cm::Dependency| {
+        let name = declared.rename.as_ref().unwrap_or(&declared.name).replace('-', "_");
+        edges.iter().any(|edge| {
+            // By the name in the source: one package can be two dependencies, and where a library's name is not its package's the
+            // edge counts as dormant, which costs a look at the features.
+            edge.name == name && edge.dep_kinds.iter().any(|it| it.kind == declared.kind)
+        })
+    };
+    known
+        .filter(|declared| !active(declared))
+        .map(|declared| declared.name.clone())
+        .collect()
 }
 
 fn nodes(metadata: &Metadata) -> BTreeMap<&cm::PackageId, &cm::Node> {

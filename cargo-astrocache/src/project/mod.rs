@@ -7,6 +7,7 @@ mod graph;
 mod load;
 mod lock;
 mod model;
+mod options;
 mod platform;
 mod settings;
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub struct Project {
     pub workspace_root: Utf8PathBuf,
     /// Cargo's target directory for this workspace.
     pub target_dir: Utf8PathBuf,
-    /// The platforms whose dependencies are in the graph: the host and the `build.target` of the workspace's
-    /// cargo configuration. A build for any other platform may run code that is not in here.
+    /// The platforms whose dependencies are in the graph, sorted: those that the workspace lists, else the host and the
+    /// `build.target` of its cargo configuration. A build for any other platform may run code that is not in here.
     pub platforms: Vec<String>,
     /// The cfgs that each of `platforms` sets whatever the build, in the same order, as rustc prints them:
     /// `unix`, `target_os="linux"`. The names are `unix`, `windows`, `target_os`, `target_family`, `target_arch`,
@@ -57,6 +57,8 @@ pub struct Package {
     pub member: bool,
     /// Features switched on when all members are built at once. For one member see [`Project::features_of`].
     pub features: BTreeSet<String>,
+    /// Packages of the graph that this one would depend on with other features: optional dependencies that are off.
+    pub dormant: BTreeSet<String>,
     /// The build script's crate.
     pub build_script: Option<CrateId>,
     /// `links = ".."`.

@@ -20,9 +20,16 @@ pub(super) struct Platforms {
 }
 
 impl Platforms {
-    /// Asks the rustc of `manifest`'s directory (its toolchain file counts) for the host and for what `config` builds.
-    /// Starts one rustc, and one more for each platform that is not the host.
-    pub(super) fn ask(manifest: &Utf8Path, config: &Config) -> Result<Platforms, ProjectError> {
+    /// Asks the rustc of `manifest`'s directory (its toolchain file counts) for the platforms in `listed`, or else for the host
+    /// and what `config` builds. None of them has to be installed. Starts one rustc, and one more for each that is not the host.
+    pub(super) fn ask(
+        manifest: &Utf8Path,
+        config: &Config,
+        listed: Option<&[String]>,
+    ) -> Result<Platforms, ProjectError> {
+        if let Some(listed) = listed {
+            return Platforms::listed(manifest, listed);
+        }
         let (host, host_lines) = host(manifest)?;
         let mut triples = config.build_targets();
         triples.push(host.clone());
@@ -43,6 +50,23 @@ impl Platforms {
             });
         }
         Ok(Platforms { triples, lines })
+    }
+
+    /// As [`Platforms::ask`], for a list that is right or an error.
+    fn listed(manifest: &Utf8Path, triples: &[String]) -> Result<Platforms, ProjectError> {
+        let lines = triples.iter().map(|triple| {
+            let answer = printed(manifest, &["--print", "cfg", "--target", triple])?;
+            answer
+                .map(|stdout| split(&stdout))
+                .map_err(|stderr| ProjectError::Platform {
+                    triple: triple.clone(),
+                    message: errors_only(&stderr),
+                })
+        });
+        Ok(Platforms {
+            lines: Some(lines.collect::<Result<_, _>>()?),
+            triples: triples.to_vec(),
+        })
     }
 
     /// What [`Project::platform_cfgs`](super::Project::platform_cfgs) holds.
@@ -144,7 +168,27 @@ mod tests {
         let root = Utf8Path::from_path(dir.path()).unwrap();
         fs::create_dir(root.join(".cargo")).unwrap();
         fs::write(root.join(".cargo/config.toml"), config).unwrap();
-        Platforms::ask(&root.join("Cargo.toml"), &Config::read(root).unwrap()).unwrap()
+        Platforms::ask(&root.join("Cargo.toml"), &Config::read(root).unwrap(), None).unwrap()
+    }
+
+    #[test]
+    fn listed_platforms_stand_for_themselves_and_an_unknown_one_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = Utf8Path::from_path(dir.path()).unwrap().join("Cargo.toml");
+        let ask = |triples: &[&str]| {
+            let triples: Vec<String> = triples.iter().map(|&it| it.to_owned()).collect();
+            Platforms::ask(&manifest, &Config::default(), Some(&triples))
+        };
+        let mac = ask(&["aarch64-apple-darwin"]).unwrap();
+        assert_eq!(mac.triples, ["aarch64-apple-darwin"]);
+        assert!(mac.atoms().unwrap()[0].contains("target_os=\"macos\""));
+        let error = ask(&["aarch64-apple-darwin", "no-such-platform"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("rustc does not know the platform `no-such-platform`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) fn settings(root_manifest: &Utf8Path, config: &Config) -> Result<Sett
     Ok(settings)
 }
 
-fn read_table(path: &Utf8Path) -> Result<Option<Table>, ProjectError> {
+pub(super) fn read_table(path: &Utf8Path) -> Result<Option<Table>, ProjectError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -86,6 +86,7 @@ impl<'a> Flood<'a> {
         self.mark_lang_items();
         self.mark_unconditional_impls();
         self.open_root(root);
+        self.open_func(root);
         while self.next < self.out.items.len() {
             self.current = Some(self.next as u32);
             let id = self.out.items[self.next].id;

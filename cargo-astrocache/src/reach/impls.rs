@@ -11,10 +11,12 @@
 //! R8: a caller can bring types that the closure does not name: through the root's own generics, `impl Tr` and `dyn Tr`,
 //! and through statics that hold `dyn Tr`. All impls of such a trait in the workspace are live, with their types.
 
+use std::collections::BTreeSet;
+
 use super::{Rule, flood::Flood};
 use crate::{
-    resolve::{DefId, ImplEntry, TraitRef},
-    syntax::{DefKind, MentionKind, StdTraits},
+    resolve::{DefId, ImplEntry, Meaning, Ns, Res, TraitRef, Use},
+    syntax::{DefData, DefKind, MentionKind, StdTraits},
 };
 
 impl Flood<'_> {
@@ -184,8 +186,120 @@ impl Flood<'_> {
                         self.open_trait(trait_);
                     }
                 }
+                if matches!(it.kind, MentionKind::Bound | MentionKind::Object) {
+                    self.open_std_trait(it);
+                }
             }
         }
+    }
+
+    /// R8 for a bound that is an un-analyzed trait: all types that implement it, by name, can come in. Its impls are live with
+    /// the types (R6).
+    fn open_std_trait(&mut self, bound: &Use) {
+        let Meaning::Path(resolution) = &bound.meaning else {
+            return;
+        };
+        let mut names = BTreeSet::new();
+        for target in &resolution.targets {
+            if let Res::External(path) = target.res {
+                names.extend(implemented_for(path.as_str().rsplit("::").next().unwrap_or_default()));
+            }
+        }
+        if names.is_empty() {
+            return;
+        }
+        let (index, world) = (self.index.clone(), self.world.clone());
+        let mut types = Vec::new();
+        for it in index.impls.iter().filter(|it| it.trait_ == TraitRef::External) {
+            let (Some(DefData::Impl(header)), Some(module)) =
+                (world.def(it.id).map(|def| &def.data), world.module_of(it.id))
+            else {
+                continue;
+            };
+            let Some(path) = &header.trait_ else { continue };
+            let named = world.resolve(module, path, Ns::Type);
+            let is_it = named.targets.iter().any(|target| match target.res {
+                Res::External(path) => path
+                    .as_str()
+                    .rsplit("::")
+                    .next()
+                    .is_some_and(|name| names.contains(name)),
+                _ => false,
+            });
+            if is_it {
+                types.extend(it.heads.iter().chain(&it.deciding).copied());
+            }
+        }
+        for map in world.crates() {
+            types.extend(map.def_ids().filter(|&id| {
+                let derives = map.def(id).attrs.iter().filter(|attr| attr.derive);
+                let mut last = derives.filter_map(|attr| attr.path.last());
+                last.any(|name| names.contains(name.as_str()))
+            }));
+        }
+        for id in types {
+            let member = world.project.package_of(id.krate).member;
+            if (member || self.in_cone(id.krate)) && (self.root_is_test || !world.is_test(id)) {
+                self.link(id.krate);
+                self.mark(id, Rule::R8);
+            }
+        }
+    }
+
+    /// R8 for the code in a `func!`: what is not written there comes in by inference, from the code around it. A closure with
+    /// all its types needs none of that. Of a free function the signature tells what a caller can bring. For the rest the
+    /// definition around the call is live, for the types that it can have.
+    pub fn open_func(&mut self, root: DefId) {
+        let Some(DefData::Func(func)) = self.def(root).map(|def| def.data.clone()) else {
+            return;
+        };
+        if func.typed {
+            return;
+        }
+        let named = if func.closure {
+            Vec::new()
+        } else {
+            self.free_functions(root)
+        };
+        for &function in &named {
+            self.open_root(function);
+        }
+        if named.is_empty() {
+            let owner = DefId {
+                def: func.owner.0,
+                ..root
+            };
+            self.mark(owner, Rule::R8);
+            self.open_root(owner);
+        }
+    }
+
+    /// What a path in `func!` names, if that can only be free functions.
+    fn free_functions(&mut self, root: DefId) -> Vec<DefId> {
+        let graph = self.uses(root);
+        let mut functions = Vec::new();
+        let paths = graph.defs[root.def as usize].iter();
+        for it in paths.filter(|it| !matches!(it.kind, MentionKind::Macro | MentionKind::TokenArg)) {
+            let Meaning::Path(resolution) = &it.meaning else {
+                return Vec::new();
+            };
+            if resolution.assoc_from.is_some() || resolution.unresolved.is_some() || resolution.targets.is_empty() {
+                return Vec::new();
+            }
+            for target in &resolution.targets {
+                match target.res {
+                    Res::Def(id)
+                        if self
+                            .def(id)
+                            .is_some_and(|def| def.kind == DefKind::Fn && def.parent.is_none()) =>
+                    {
+                        functions.push(id);
+                    }
+                    _ => return Vec::new(),
+                }
+            }
+        }
+        functions
     }
 
     /// R8 for a static that holds `dyn Tr`.
@@ -196,6 +310,7 @@ impl Flood<'_> {
                 for trait_ in self.traits_of(it) {
                     self.open_trait(trait_);
                 }
+                self.open_std_trait(it);
             }
         }
     }
@@ -215,5 +330,23 @@ impl Flood<'_> {
                 self.mark(head, Rule::R8);
             }
         }
+    }
+}
+
+/// The std traits whose impls make a type fit a bound: std has blanket impls of some traits for others.
+fn implemented_for(bound: &str) -> Vec<&str> {
+    match bound {
+        // Nothing of the type runs through these alone, or nobody implements them.
+        "Send" | "Sync" | "Sized" | "Unpin" | "UnwindSafe" | "RefUnwindSafe" | "Any" | "Fn" | "FnMut" | "FnOnce" => {
+            vec![]
+        }
+        "ToString" => vec!["ToString", "Display"],
+        "Into" => vec!["Into", "From"],
+        "TryInto" => vec!["TryInto", "TryFrom", "Into", "From"],
+        "TryFrom" => vec!["TryFrom", "Into", "From"],
+        "IntoIterator" => vec!["IntoIterator", "Iterator"],
+        "IntoFuture" => vec!["IntoFuture", "Future"],
+        "ToOwned" => vec!["ToOwned", "Clone"],
+        other => vec![other],
     }
 }

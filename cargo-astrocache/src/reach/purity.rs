@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     db::{Db, Workspace, bodies},
+    project::PackageSource,
     resolve::{DefId, Meaning, Res, Use, resolver, uses},
     syntax::{DefKind, MentionKind},
 };
@@ -20,17 +21,31 @@ pub struct Finding {
     pub id: DefId,
 }
 
-/// Paths of std by what they give access to, longest match first.
+/// Paths of std by what they give access to. Addresses, exit codes and the like are plain data and not here.
 const IMPURE: &[(&str, &str)] = &[
     ("std::time::Instant", "time"),
     ("std::time::SystemTime", "time"),
     ("std::env", "env"),
     ("std::fs", "fs"),
-    ("std::os", "fs"),
     ("std::io::stdin", "fs"),
     ("std::path::Path::exists", "fs"),
-    ("std::net", "net"),
-    ("std::process", "process"),
+    ("std::os::fd", "fs"),
+    ("std::os::unix::fs", "fs"),
+    ("std::os::linux::fs", "fs"),
+    ("std::os::windows::fs", "fs"),
+    ("std::os::unix::net", "net"),
+    ("std::os::unix::process", "process"),
+    ("std::os::windows::process", "process"),
+    ("std::net::TcpStream", "net"),
+    ("std::net::TcpListener", "net"),
+    ("std::net::UdpSocket", "net"),
+    // Looks names up.
+    ("std::net::ToSocketAddrs", "net"),
+    ("std::process::Command", "process"),
+    ("std::process::Child", "process"),
+    ("std::process::exit", "process"),
+    ("std::process::abort", "process"),
+    ("std::process::id", "process"),
     ("std::thread::current", "process"),
     ("std::hash::RandomState", "random"),
     ("std::collections::hash_map::RandomState", "random"),
@@ -54,7 +69,9 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
         if def.flags.foreign {
             add("ffi", def.name.as_str().to_owned());
         }
-        if world.is_generated(id) {
+        // What a pinned package's script writes is as fixed as the package's own code.
+        let local = world.project.package_of(id.krate).source == PackageSource::Path;
+        if local && world.is_generated(id) {
             add("opaque", "code from a build script".to_owned());
         }
         let unit = world.map(id.krate).map(|map| &map.units[id.unit as usize]);

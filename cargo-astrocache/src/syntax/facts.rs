@@ -148,6 +148,18 @@ pub enum DefData {
     Macro(Box<MacroFacts>),
     Site(Box<SiteFacts>),
     ProcMacro(ProcMacro),
+    Func(Func),
+}
+
+/// The code in a `func!(..)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Func {
+    /// The definition that the call stands in.
+    pub owner: DefIdx,
+    /// A closure that writes out the types of its parameters and its result, none of them anybody's to choose.
+    pub typed: bool,
+    /// A closure of any kind.
+    pub closure: bool,
 }
 
 /// A function that a proc-macro crate exports.

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 use std::str::FromStr;
 
 use astrocache_manifest::tokens::{Tok, TokenHash, source_hash};
-use astrocache_manifest::{FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerRoot, now_ns};
+use astrocache_manifest::{FileStamp, Finding, Fingerprint, Ledger, LedgerCrate, LedgerLibrary, LedgerRoot, now_ns};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 fn main() -> ExitCode {
@@ -86,6 +86,7 @@ fn analyze(root: &Path) -> Ledger {
         workspace_root: root.into(),
         taken_ns: now_ns(),
         platforms: vec![host()],
+        libraries: libraries(&root.join("Cargo.toml")),
         ..Ledger::default()
     };
     let mut files = Vec::new();
@@ -103,6 +104,7 @@ fn analyze(root: &Path) -> Ledger {
                 package,
                 target,
                 features: Vec::new(),
+                dormant: Vec::new(),
             });
         }
         let Ok(tokens) = TokenStream::from_str(&text) else {
@@ -143,6 +145,23 @@ fn analyze(root: &Path) -> Ledger {
         (root.cfgs, root.env, root.findings) = (said.cfgs.clone(), said.env.clone(), said.findings.clone());
     }
     ledger
+}
+
+/// All crate roots that cargo knows of, found in the text of its answer.
+fn libraries(manifest: &Path) -> Vec<LedgerLibrary> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["metadata", "--format-version", "1", "--offline", "--manifest-path"]);
+    let output = command.arg(manifest).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let paths = text.split("\"src_path\":\"").skip(1);
+    paths
+        .map(|rest| LedgerLibrary {
+            root_file: rest.split('"').next().unwrap().into(),
+            features: Vec::new(),
+            dormant: Vec::new(),
+        })
+        .collect()
 }
 
 /// The target that rustc makes code for when it is told nothing.

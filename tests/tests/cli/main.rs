@@ -4,4 +4,5 @@ mod commands;
 mod errors;
 mod example;
 mod original;
+mod platforms;
 mod scratch;

@@ -59,7 +59,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     let path = Ledger::path_in(&compilation.target_dir, &compilation.cwd);
     let tool = find_tool();
     if let Some(ledger) = current(compilation, &path, tool.as_deref()) {
-        return for_this_build(ledger, compilation);
+        return for_this_target(ledger, compilation);
     }
     let Some(tool) = tool else {
         watch_for_the_tool(compilation);
@@ -72,7 +72,7 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     let deadline = Instant::now() + patience();
     let _lock = lock(&path.with_extension("lock"), deadline)?;
     if let Some(ledger) = current(compilation, &path, Some(&tool)) {
-        return for_this_build(ledger, compilation);
+        return for_this_target(ledger, compilation);
     }
     run(&tool, compilation, &path.with_extension("stderr"), deadline)?;
     let ledger = match Ledger::read(&path) {
@@ -96,47 +96,32 @@ pub fn ledger(compilation: &Compilation) -> Result<Ledger, NoLedger> {
     if !ledger.is_current() {
         return Err("files changed while cargo-astrocache read them".to_owned().into());
     }
-    for_this_build(ledger, compilation)
-}
-
-/// The ledger, if it speaks of the code that this build compiles.
-fn for_this_build(ledger: Ledger, compilation: &Compilation) -> Result<Ledger, NoLedger> {
-    for_these_features(for_this_target(ledger, compilation)?, compilation)
-}
-
-/// The ledger, if it was computed with this crate's features: others bring other dependencies and other code.
-fn for_these_features(ledger: Ledger, compilation: &Compilation) -> Result<Ledger, NoLedger> {
-    let Some(krate) = ledger.crate_at(&compilation.root_file) else {
-        return Ok(ledger);
-    };
-    let mut built: Vec<&str> = compilation
-        .cfgs
-        .iter()
-        .filter_map(|cfg| cfg.strip_prefix("feature=\"")?.strip_suffix('"'))
-        .collect();
-    built.sort_unstable();
-    if krate.features == built {
-        return Ok(ledger);
-    }
-    Err(format!(
-        "this build has the features [{}], and cargo-astrocache analyzed [{}]",
-        built.join(", "),
-        krate.features.join(", ")
-    )
-    .into())
+    for_this_target(ledger, compilation)
 }
 
 /// The ledger, if its fingerprints hold the code that this target has: they leave out what only others have.
 fn for_this_target(ledger: Ledger, compilation: &Compilation) -> Result<Ledger, NoLedger> {
-    let target = compilation.target_or(context::host());
-    if ledger.platforms.iter().any(|known| known == target) {
-        return Ok(ledger);
+    match beyond(&ledger.platforms, compilation) {
+        None => Ok(ledger),
+        Some(platform) => {
+            watch_the_manifest(compilation);
+            Err(format!(
+                "cargo-astrocache analyzed this workspace for {} and not for {platform}; add it to `platforms` in \
+                 [workspace.metadata.astrocache]",
+                ledger.platforms.join(", ")
+            )
+            .into())
+        }
     }
-    Err(format!(
-        "cargo-astrocache analyzed this workspace for {} only (`build.target` in `.cargo/config.toml` lists more)",
-        ledger.platforms.join(", ")
-    )
-    .into())
+}
+
+/// The platform of this build that is not among those of an analysis. The host counts: build scripts and proc macros run there.
+pub fn beyond<'c>(platforms: &[String], compilation: &'c Compilation) -> Option<&'c str> {
+    let host = context::host();
+    let of_build = [compilation.target_or(host), host];
+    of_build
+        .into_iter()
+        .find(|platform| !platforms.iter().any(|known| known == platform))
 }
 
 fn current(compilation: &Compilation, path: &Path, tool: Option<&Path>) -> Option<Ledger> {
@@ -178,6 +163,13 @@ fn patience() -> Duration {
         .ok()
         .and_then(|text| text.parse().ok());
     seconds.map_or(PATIENCE, Duration::from_secs)
+}
+
+/// What the root manifest says of features and platforms decides whether a ledger can be used; cargo looks at neither.
+pub fn watch_the_manifest(compilation: &Compilation) {
+    if let Ok(mut list) = WATCHED.lock() {
+        list.push(compilation.cwd.join("Cargo.toml"));
+    }
 }
 
 /// Once the tool is there, crates that were built without it must be built again, and nothing in them has changed. Two files
@@ -350,6 +342,10 @@ mod tests {
         assert!(!host.is_empty());
         assert!(serves(&[host], "") && serves(&[host], host));
         assert!(serves(&["wasm32-unknown-unknown", host], "wasm32-unknown-unknown"));
+        assert!(
+            !serves(&["wasm32-unknown-unknown"], "wasm32-unknown-unknown"),
+            "proc macros run on the host"
+        );
         assert!(!serves(&[host], "wasm32-unknown-unknown") && !serves(&[host], "own.json"));
         assert!(!serves(&[], "") && !serves(&["wasm32-unknown-unknown"], ""));
     }

@@ -10,7 +10,8 @@
 //! 6. the per-package profile sections of the workspace's and cargo's configuration: with them a dependency can be told
 //!    otherwise than we are;
 //! 7. cfgs. Fine: for each predicate of the closure, whether it holds. Else: all `--cfg`, and `--test`;
-//! 8. features of dependencies. Fine: for each predicate of the closure, from cargo's record of each unit of that package.
+//! 8. features of dependencies. Fine: for each predicate of the closure, from cargo's record of each unit of that package; for
+//!    what only build scripts are linked with, the hashes of our own output directory and of all local units.
 //!    Trusted: the unit hashes of all dependencies. Coarse: nothing, their compiled form is in the fingerprint;
 //! 9. environment variables. Fine: those that the closure reads by `env!`. Trusted: those that this package's text names and
 //!    those that rustc recorded for dependencies. Coarse: nothing, they are in the fingerprint.
@@ -20,12 +21,14 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use astrocache_manifest::{FORMAT_VERSION, LedgerRoot};
 
 use super::argv::Compilation;
 use super::coarse;
-use super::units::{Unit, Units, cargo_home, record_of};
+use super::units::{Unit, Units, cargo_home};
 
 pub struct Context<'a> {
     pub compilation: &'a Compilation,
@@ -114,7 +117,9 @@ impl Context<'_> {
         fields.add((compilation.codegen.len() as u64).to_le_bytes());
         compilation.codegen.iter().for_each(|option| fields.add(option));
         fields.add(&compilation.edition);
-        package_profiles(compilation)
+        static PROFILES: OnceLock<Vec<String>> = OnceLock::new();
+        PROFILES
+            .get_or_init(|| package_profiles(compilation))
             .iter()
             .for_each(|section| fields.add(section));
         fields
@@ -134,41 +139,68 @@ impl Context<'_> {
             || self.compilation.cfgs.iter().any(|cfg| plain(cfg) == plain(predicate))
     }
 
+    /// `feature` of a package, or `*` for all that it has, in this crate and in each unit of the package.
     fn feature(&self, fields: &mut Fields, package: &str, feature: &str) {
-        if package == self.compilation.package {
-            fields.add(if self.holds(&format!("feature=\"{feature}\"")) {
-                "on"
-            } else {
-                "off"
-            });
+        let own = package == self.compilation.package;
+        if own {
+            add_feature(fields, feature, self.compilation.features());
         }
-        for unit in self.units.dependencies.iter().filter(|unit| unit.package == package) {
+        let units = self.units.dependencies.iter().filter(|unit| unit.package == package);
+        let mut found = own;
+        for unit in units {
+            found = true;
             match self.features_of(unit) {
-                Some(features) => fields.add(if features.contains(&format!("\"{feature}\"")) {
-                    "on"
-                } else {
-                    "off"
-                }),
+                Some(features) => add_feature(fields, feature, features.iter().map(|name| name.trim_matches('"'))),
                 None => fields.add(&unit.hash),
             }
         }
+        if !found {
+            self.build_time(fields);
+        }
+    }
+
+    /// Something that only build scripts are linked with has features that decide what they do. Cargo puts those into the hashes
+    /// of all that a script's output is compiled into: of our own output directory, and of the local units.
+    fn build_time(&self, fields: &mut Fields) {
+        let out_dir = std::env::var_os("OUT_DIR").map(PathBuf::from);
+        let name = out_dir.as_deref().and_then(Path::parent).and_then(Path::file_name);
+        fields.add(name.map_or(&[][..], |name| name.as_encoded_bytes()));
+        let local = self
+            .units
+            .dependencies
+            .iter()
+            .filter(|unit| !unit.local_sources.is_empty());
+        local.for_each(|unit| fields.add(&unit.hash));
     }
 
     /// The features that cargo recorded for a unit. The record is written when the unit is finished, which with pipelining can
     /// be later than now; then the unit's hash has to do, here and, so that keys stay what they are, in later builds.
-    fn features_of(&self, unit: &Unit) -> Option<Vec<String>> {
+    fn features_of<'u>(&self, unit: &'u Unit) -> Option<&'u [String]> {
+        // Read once: what is added below is remembered by the unit itself.
+        static KNOWN: OnceLock<String> = OnceLock::new();
         let memory = self.compilation.target_dir.join("astrocache").join("units-by-hash");
-        let known = fs::read_to_string(&memory).unwrap_or_default();
+        let known = KNOWN.get_or_init(|| fs::read_to_string(&memory).unwrap_or_default());
         if known.lines().any(|line| line == unit.hash) {
             return None;
         }
-        let features = record_of(&unit.records).and_then(|record| features_in(&record));
+        let features = unit.features();
         if features.is_none() {
             // A line that cannot be written costs a miss in a later build.
             let file = OpenOptions::new().append(true).create(true).open(&memory);
             let _ = file.and_then(|mut file| file.write_all(format!("{}\n", unit.hash).as_bytes()));
         }
         features
+    }
+}
+
+fn add_feature<'f>(fields: &mut Fields, feature: &str, all: impl Iterator<Item = &'f str>) {
+    let mut all: Vec<&str> = all.collect();
+    match feature {
+        "*" => {
+            all.sort_unstable();
+            fields.add(all.join(" "));
+        }
+        _ => fields.add(if all.contains(&feature) { "on" } else { "off" }),
     }
 }
 
@@ -180,8 +212,11 @@ fn add_variable(fields: &mut Fields, name: &str) {
     }
 }
 
-/// `serde feature="derive"` -> serde, derive
+/// `serde feature="derive"` -> serde, derive; `serde features` -> serde, *
 fn package_feature(predicate: &str) -> Option<(&str, &str)> {
+    if let Some(package) = predicate.strip_suffix(" features") {
+        return Some((package, "*"));
+    }
     let (package, rest) = predicate.split_once(" feature")?;
     let name = rest
         .trim_start()
@@ -190,18 +225,6 @@ fn package_feature(predicate: &str) -> Option<(&str, &str)> {
         .strip_prefix('"')?
         .strip_suffix('"')?;
     Some((package, name))
-}
-
-/// The quoted names in the record's `"features":"[\"a\", \"b\"]"`.
-fn features_in(record: &str) -> Option<Vec<String>> {
-    let (_, rest) = record.split_once(r#""features":"["#)?;
-    let (list, _) = rest.split_once(r#"]""#)?;
-    Some(
-        list.split(", ")
-            .filter(|name| !name.is_empty())
-            .map(|name| name.replace('\\', ""))
-            .collect(),
-    )
 }
 
 /// Sections such as `[profile.dev.package.image]`, where a dependency gets settings of its own.
@@ -246,6 +269,7 @@ mod tests {
     fn a_predicate_with_a_package_is_a_feature_of_it() {
         assert_eq!(package_feature("serde feature=\"derive\""), Some(("serde", "derive")));
         assert_eq!(package_feature("serde feature = \"derive\""), Some(("serde", "derive")));
+        assert_eq!(package_feature("serde features"), Some(("serde", "*")));
         for other in [
             "feature=\"x\"",
             "debug_assertions",
@@ -255,16 +279,6 @@ mod tests {
             "",
         ] {
             assert_eq!(package_feature(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn features_are_read_from_cargos_record_and_nothing_from_garbage() {
-        let record = r#"{"rustc":1,"features":"[\"std\", \"x-y\"]","declared_features":"[\"z\"]"}"#;
-        assert_eq!(features_in(record).unwrap(), ["\"std\"", "\"x-y\""]);
-        assert_eq!(features_in(r#"{"features":"[]","x":"]"}"#).unwrap(), [""; 0]);
-        for garbage in ["", "{", r#"{"features":["a"]}"#, r#"{"features":"[a"#] {
-            assert_eq!(features_in(garbage), None, "{garbage}");
         }
     }
 

@@ -49,6 +49,7 @@ mod tests {
     use super::*;
     use crate::session::units::Unit;
     use std::fs::{self, File};
+    use std::sync::OnceLock;
     use std::time::Duration;
 
     fn units(started: SystemTime, source: &Path) -> Units {
@@ -57,8 +58,11 @@ mod tests {
             hash: "1".into(),
             records: "/r".into(),
             started,
+            root_file: source.to_path_buf(),
+            uses: vec![],
             local_sources: vec![source.to_path_buf()],
             env: vec![],
+            features: OnceLock::new(),
         };
         Units {
             started,

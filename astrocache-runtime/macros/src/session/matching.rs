@@ -150,6 +150,7 @@ mod tests {
             package: "p".into(),
             target: target.into(),
             features: Vec::new(),
+            dormant: Vec::new(),
         };
         let crates = vec![krate("/w/src/lib.rs", "lib"), krate("/w/src/main.rs", "bin:p")];
         let ledger = Ledger {

@@ -3,11 +3,15 @@
 
 mod analyzer;
 mod argv;
+mod artifact;
 mod coarse;
 mod context;
+mod coverage;
 mod guard;
 mod matching;
 mod notice;
+mod options;
+mod records;
 mod scan;
 mod units;
 
@@ -125,12 +129,23 @@ impl Session {
 
 impl Build {
     fn start(compilation: Compilation) -> Build {
-        let ledger = analyzer::ledger(&compilation);
-        let manifest = match &ledger {
-            Err(_) if std::env::var_os("ASTROCACHE_LOCKED").is_some_and(|value| value == "1") => trusted(&compilation),
+        let units = Units::read(&compilation);
+        let ledger = analyzer::ledger(&compilation).and_then(|ledger| match &units {
+            Ok(units) => match coverage::by_ledger(&ledger, &compilation, units) {
+                Ok(()) => Ok(ledger),
+                Err(why) => {
+                    analyzer::watch_the_manifest(&compilation);
+                    Err(why.into())
+                }
+            },
+            // Said for each function, as the reason why it is not cached.
+            Err(_) => Ok(ledger),
+        });
+        let asked_for = std::env::var_os("ASTROCACHE_LOCKED").is_some_and(|value| value == "1");
+        let manifest = match (&ledger, &units) {
+            (Err(_), Ok(units)) if asked_for => trusted(&compilation, units),
             _ => None,
         };
-        let units = Units::read(&compilation);
         Build {
             compilation,
             ledger,
@@ -271,15 +286,28 @@ impl Build {
     }
 }
 
-fn trusted(compilation: &Compilation) -> Option<Manifest> {
-    // Which targets it was made for the manifest does not say: the ones of whoever made it, so surely the host.
-    if !compilation.member || compilation.target_or(context::host()) != context::host() {
+/// The committed manifest, if it speaks of this build.
+fn trusted(compilation: &Compilation, units: &Units) -> Option<Manifest> {
+    if !compilation.member {
         return None;
     }
-    match Manifest::read(&compilation.cwd.join(Manifest::FILE_NAME)) {
-        Ok(manifest) => manifest,
+    let path = compilation.cwd.join(Manifest::FILE_NAME);
+    let manifest = match Manifest::read(&path) {
+        Ok(manifest) => manifest?,
         Err(error) => {
             notice::once(compilation, &error.to_string());
+            return None;
+        }
+    };
+    let spoken_of = match analyzer::beyond(&manifest.platforms, compilation) {
+        Some(platform) => Err(format!("it is not for {platform}")),
+        None => coverage::by_manifest(&manifest, compilation, units),
+    };
+    match spoken_of {
+        Ok(()) => Some(manifest),
+        Err(why) => {
+            let name = Manifest::FILE_NAME;
+            notice::once(compilation, &format!("{name} does not speak of this build: {why}"));
             None
         }
     }

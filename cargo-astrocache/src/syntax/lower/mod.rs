@@ -2,6 +2,7 @@
 
 mod attrs;
 mod body;
+mod funcs;
 mod items;
 mod paths;
 mod tokens;

@@ -17,7 +17,7 @@ use super::{
     Lower,
     attrs::{self, Attrs, unquote},
     body::{Body, sorted},
-    items,
+    funcs, items,
     paths::{self, after_path_sep, is_segment},
 };
 
@@ -82,6 +82,7 @@ pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
         Some(name) if QUOTES.contains(&name.as_str()) => scan_quote(tree, &toks, mode, body),
         _ => scan(tree, &toks, mode, body),
     }
+    funcs::lower(cx, node, body);
     if cx.deals_in_tokens {
         for &token in toks.iter().filter(|&&t| tree.kind(t) == STRING) {
             code_paths(unquote(tree.token_text(token)), body);
@@ -485,7 +486,7 @@ fn calls(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
     out.into()
 }
 
-fn is_call(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+pub fn is_call(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
     let kind_at = |i: usize| toks.get(i).map(|&t| tree.kind(t));
     kind_at(at) == Some(BANG) && matches!(kind_at(at + 1), Some(L_PAREN | L_BRACK | L_CURLY))
 }
@@ -619,6 +620,11 @@ fn scan_quote(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
     scan(tree, quoted, Mode::Quoted, body);
 }
 
+/// Records every name in the arguments of a macro call, where no locals are in scope.
+pub fn scan_args(tree: &Tree<'_>, toks: &[Idx], body: &mut Body) {
+    scan(tree, toks, Mode::ItemArgs, body);
+}
+
 /// Records every name that the tokens may use.
 fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
     for &token in toks {
@@ -646,7 +652,7 @@ fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
 }
 
 /// `$crate` starts a path, `$x` does not.
-fn starts_path(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+pub fn starts_path(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
     match tree.kind(toks[at]) {
         DOLLAR => toks.get(at + 1).is_some_and(|&t| tree.kind(t) == CRATE_KW),
         kind => is_segment(kind),
@@ -738,7 +744,7 @@ fn is_lower(path: &[Name]) -> bool {
 }
 
 /// Index of the token that closes the group opened at `open`.
-fn matching_close(tree: &Tree<'_>, toks: &[Idx], open: usize) -> usize {
+pub fn matching_close(tree: &Tree<'_>, toks: &[Idx], open: usize) -> usize {
     let mut depth = 0usize;
     for (at, &token) in toks.iter().enumerate().skip(open) {
         match tree.kind(token) {
@@ -769,7 +775,7 @@ fn is_defined_here(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
 }
 
 /// The path that starts at `at`, through turbofish, and the position after it.
-fn gather(tree: &Tree<'_>, toks: &[Idx], at: usize, consumed: &mut Vec<usize>) -> (Path, usize) {
+pub fn gather(tree: &Tree<'_>, toks: &[Idx], at: usize, consumed: &mut Vec<usize>) -> (Path, usize) {
     let mut segments = Vec::new();
     let mut next = at + 1;
     if tree.kind(toks[at]) == DOLLAR {
