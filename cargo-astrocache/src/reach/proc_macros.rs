@@ -54,7 +54,8 @@ impl Flood<'_> {
     /// `.#name(..)` in what a proc macro emits: every word in the attributes of its item may be that method, as with
     /// clap's `#[arg(ignore_case)]`.
     fn told_methods(&mut self, item: DefId, entry: DefId, module: ModId) {
-        if !self.is_proc_macro(entry) || self.world.project.krate(self.krate).kind == CrateKind::ProcMacro {
+        let inside = self.world.project.krate(self.krate).kind == CrateKind::ProcMacro;
+        if !self.is_proc_macro(entry) || self.is_ours(entry.krate) || inside {
             return;
         }
         let any_method: (Box<[Name]>, bool) = ([known::WILDCARD].into(), true);
@@ -85,13 +86,17 @@ impl Flood<'_> {
         locked && matches!(package.name.as_str(), "syn" | "quote" | "proc-macro2")
     }
 
+    /// `#[cached]` itself adds nothing of the user's.
+    fn is_ours(&self, krate: CrateId) -> bool {
+        self.world.project.package_of(krate).name == "astrocache-macros"
+    }
+
     /// A proc macro's output is pasted into `module`.
     pub fn proc_macro(&mut self, entry: DefId, module: ModId) {
         if !self.emitted.insert((entry, module)) {
             return;
         }
-        // `#[cached]` itself adds nothing of the user's.
-        if self.world.project.package_of(entry.krate).name == "astrocache-macros" {
+        if self.is_ours(entry.krate) {
             return;
         }
         self.out.proc_macros.insert(entry);
