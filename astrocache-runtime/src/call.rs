@@ -4,7 +4,8 @@
 //! result is returned as it is, whatever becomes of storing it.
 
 use std::cell::Cell;
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::codec::{CODEC_ID, CacheValue};
@@ -234,6 +235,9 @@ impl Call {
     }
 
     fn find(&self) -> Option<Found> {
+        if self.modes.verify > 0 && is_refused(&self.key) {
+            return None;
+        }
         match self.modes.mode {
             Mode::On | Mode::ReadOnly => self.store?.find(&self.key, self.scope()),
             Mode::Off | Mode::Refresh => None,
@@ -361,11 +365,14 @@ impl Call {
             return self.trace("hit");
         }
         hot().remove(&self.key);
-        if self.modes.mode != Mode::ReadOnly
-            && let Some(store) = self.store
-            && let Err(error) = store.remove(&self.header(0), self.scope())
-        {
-            store.complain(&error);
+        match self.store {
+            Some(store) if self.modes.mode != Mode::ReadOnly => {
+                if let Err(error) = store.remove(&self.header(0), self.scope()) {
+                    refuse(self.key);
+                    store.complain(&error);
+                }
+            }
+            _ => refuse(self.key),
         }
         self.missed();
         if self.modes.log >= Level::Warn && self.site.state.first(Notice::Verify) {
@@ -415,6 +422,17 @@ fn uncached(site: &Site, modes: &Modes, why: &NoKey) {
 fn hot() -> &'static Hot {
     static HOT: OnceLock<Hot> = OnceLock::new();
     HOT.get_or_init(Hot::new)
+}
+
+/// Entries that were found wrong but could not be removed: this process does not read them again.
+static REFUSED: Mutex<BTreeSet<Key>> = Mutex::new(BTreeSet::new());
+
+fn refuse(key: Key) {
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+}
+
+fn is_refused(key: &Key) -> bool {
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
 }
 
 /// True for a random `share` of the times it is asked, in 2^-32.

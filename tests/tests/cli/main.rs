@@ -5,3 +5,4 @@ mod errors;
 mod example;
 mod original;
 mod scratch;
+mod stored;
