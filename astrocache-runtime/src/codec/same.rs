@@ -14,7 +14,8 @@ use rustc_hash::FxHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::de::{self, Reader};
+use super::de;
+use super::reader::Reader;
 use super::ser::{self, NAME_END, NAME_NEW, write_sized, write_varint};
 use super::{CodecError, MAX_DEPTH, Tag};
 
@@ -22,10 +23,24 @@ pub(super) fn same<T: Serialize + DeserializeOwned>(left: &[u8], right: &[u8]) -
     let (Ok(left), Ok(right)) = (parse(left), parse(right)) else {
         return false;
     };
-    let kinds = changed(&left, &right);
-    let unordered = swallowing::<T>(&left, &left.sorted(&|_| true), &kinds);
-    let is_unordered = |kind| unordered.contains(&kind);
-    left.sorted(&is_unordered) == right.sorted(&is_unordered)
+    let all_sorted = left.sorted(&|_| true);
+    let (mut tried, mut unordered) = (BTreeSet::new(), BTreeSet::new());
+    let mut kinds = changed(&left, &right);
+    loop {
+        kinds.retain(|kind| tried.insert(*kind));
+        unordered.extend(swallowing::<T>(&left, &all_sorted, &kinds));
+        let is_unordered = |kind| unordered.contains(&kind);
+        let (left, right) = (left.sorted(&is_unordered), right.sorted(&is_unordered));
+        if left == right {
+            return true;
+        }
+        if kinds.is_empty() {
+            return false;
+        }
+        // Contents that changed places count as unchanged at first. With their parents in order they show.
+        kinds.clear();
+        left.differing(&right, &mut kinds);
+    }
 }
 
 /// The kinds of containers whose content came back changed, be it only in order. A kind that a collision of hashes hides
@@ -213,6 +228,35 @@ impl<'a> Node<'a> {
         let content = hash(&(kind, content));
         noted.push((kind, content));
         content
+    }
+
+    /// Notes the kinds of the containers that are not equal in both trees.
+    fn differing(&self, other: &Node<'a>, kinds: &mut Vec<u64>) {
+        if self == other {
+            return;
+        }
+        if let Node::Seq(kind, _) | Node::Map(kind, _) = self {
+            kinds.push(*kind);
+        }
+        match (self, other) {
+            (Node::List(_, _, mine), Node::List(_, _, theirs)) | (Node::Seq(_, mine), Node::Seq(_, theirs)) => {
+                mine.iter()
+                    .zip(theirs)
+                    .for_each(|(mine, theirs)| mine.differing(theirs, kinds));
+            }
+            (Node::Map(_, mine), Node::Map(_, theirs)) => {
+                for (mine, theirs) in mine.iter().zip(theirs) {
+                    mine.0.differing(&theirs.0, kinds);
+                    mine.1.differing(&theirs.1, kinds);
+                }
+            }
+            (Node::Fields(_, _, mine), Node::Fields(_, _, theirs)) => {
+                mine.iter()
+                    .zip(theirs)
+                    .for_each(|(mine, theirs)| mine.1.differing(&theirs.1, kinds));
+            }
+            _ => {}
+        }
     }
 
     /// The same tree with elements repeated in all containers of these kinds: one copy of the first at the front and two
