@@ -9,6 +9,7 @@
 //! equal fields) are one value to any serde format.
 
 mod de;
+mod reader;
 mod same;
 mod ser;
 

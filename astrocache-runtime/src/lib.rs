@@ -18,6 +18,7 @@
 mod call;
 mod codec;
 mod flight;
+mod forward;
 mod func;
 mod hot;
 mod key;

@@ -134,7 +134,8 @@ fn share(text: &str) -> Option<u32> {
         .then_some((share * f64::from(u32::MAX)) as u32)
 }
 
-fn size(text: &str) -> Option<u64> {
+/// Bytes, as `ASTROCACHE_MAX_SIZE` gives them: `4096`, `500M`, `4GiB`. `None` if the text is something else.
+pub fn size(text: &str) -> Option<u64> {
     let text = text
         .strip_suffix("iB")
         .or_else(|| text.strip_suffix('B'))

@@ -38,11 +38,15 @@ mod sys {
         FileId(metadata.dev(), metadata.ino())
     }
 
+    /// Does this file belong to the user we run as?
+    pub(crate) fn is_ours(metadata: &fs::Metadata) -> bool {
+        // SAFETY: geteuid has no preconditions and cannot fail.
+        metadata.uid() == unsafe { libc::geteuid() }
+    }
+
     /// Is this directory ours alone? Tightens a lax mode, refuses a foreign owner.
     pub(crate) fn check_owner(path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
-        // SAFETY: geteuid has no preconditions and cannot fail.
-        let me = unsafe { libc::geteuid() };
-        if metadata.uid() != me {
+        if !is_ours(metadata) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!("it belongs to user {}", metadata.uid()),
@@ -83,6 +87,10 @@ mod sys {
         FileId(0, 0)
     }
 
+    pub(crate) fn is_ours(_: &fs::Metadata) -> bool {
+        true
+    }
+
     pub(crate) fn check_owner(_: &Path, _: &fs::Metadata) -> io::Result<()> {
         Ok(())
     }
@@ -90,14 +98,18 @@ mod sys {
 
 pub(crate) use sys::{HAS_SHARED_LOGS, check_owner, create_private_dir, create_private_dirs, id};
 
-/// Opens a regular file for reading; a symlink, pipe or directory is an error.
+/// Opens a regular file of ours for reading; a symlink, pipe or directory is an error, and so is someone else's file.
 pub(crate) fn open_file(path: &Path) -> io::Result<(File, fs::Metadata)> {
     let file = sys::private(OpenOptions::new().read(true)).open(path)?;
+    let metadata = checked(&file)?;
+    Ok((file, metadata))
+}
+
+fn checked(file: &File) -> io::Result<fs::Metadata> {
     let metadata = file.metadata()?;
-    if metadata.is_file() {
-        Ok((file, metadata))
-    } else {
-        Err(io::Error::other("not a regular file"))
+    match metadata.is_file() && sys::is_ours(&metadata) {
+        true => Ok(metadata),
+        false => Err(io::Error::other("not a regular file of this user")),
     }
 }
 
@@ -109,11 +121,7 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 /// Opens or creates a file to append to (and to read).
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     let file = sys::private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::other("not a regular file"))
-    }
+    checked(&file).map(|_| file)
 }
 
 /// The lock file at `path`, locked, or `None` while someone else holds it.
@@ -158,5 +166,26 @@ pub(crate) fn read_exact_at(file: &File, offset: u64, len: usize) -> io::Result<
     match fill_at(file, offset, &mut bytes)? {
         read if read == len => Ok(bytes),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_someone_else_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "text").unwrap();
+        assert!(open_file(&path).is_ok());
+        // Only root can give a file away; anyone else finds root's.
+        let foreign = match std::os::unix::fs::chown(&path, Some(65_534), None) {
+            Ok(()) => &path,
+            Err(_) => Path::new("/etc/passwd"),
+        };
+        let error = open_file(foreign).unwrap_err().to_string();
+        assert_eq!(error, "not a regular file of this user");
+        assert!(open_append(foreign).is_err());
     }
 }

@@ -29,12 +29,14 @@ use crate::modes;
 use crate::notice;
 use crate::record::{self, Header, Image};
 #[cfg(feature = "catalogue")]
-pub use admin::{Entry, FunctionStats, PrunePlan, PruneReport, Stats, Store, StoreError, VerifyReport};
+pub use admin::{ClearReport, Entry, FunctionStats, PrunePlan, PruneReport, Stats, Store, StoreError, VerifyReport};
 use files::Files;
 pub(crate) use files::{OpenValue, Scope};
 pub(crate) use journal::{Counts, Event, Journal};
 #[cfg(feature = "catalogue")]
 pub use location::shared_folder;
+#[cfg(feature = "catalogue")]
+pub use modes::size as parse_size;
 use small::Small;
 
 /// Records up to this size share a log.

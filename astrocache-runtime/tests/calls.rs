@@ -189,6 +189,7 @@ fn play(role: &str) {
         "result" => report((parse("7"), parse("x"), parse("x"))),
         "option" => report((first("a"), first(""), first(""))),
         "impure" => report(impure() == std::process::id()),
+        "impure thrice" => report([(); 3].map(|()| impure() == std::process::id())),
         "ttl" => report((short_lived(), short_lived())),
         "limited" => report((0..10).map(limited).sum::<u32>()),
         "unknown" => report((unknown(), unknown())),
@@ -431,6 +432,30 @@ fn a_verified_hit_that_differs_is_reported_and_refused() {
 }
 
 #[test]
+fn a_refused_entry_that_cannot_be_removed_is_not_read_again() {
+    let dir = temp();
+    run(dir.path(), "impure", &[]);
+    let vars = [
+        ("ASTROCACHE", "read-only"),
+        ("ASTROCACHE_VERIFY", "1"),
+        ("ASTROCACHE_LOG", "trace"),
+    ];
+    let output = run(dir.path(), "impure thrice", &vars);
+    let lines = stderr(&output);
+    let events: Vec<&str> = lines
+        .lines()
+        .map(|line| line.split(' ').nth(1).unwrap_or_default())
+        .collect();
+    // The third is of what the second computed, kept in memory.
+    assert_eq!(events, ["miss", "`app::impure`:", "miss", "hit"], "{lines}");
+    assert_eq!(
+        said(dir.path(), "impure", &[]),
+        "false computed 0",
+        "read-only removed nothing"
+    );
+}
+
+#[test]
 fn an_entry_lives_no_longer_than_its_ttl() {
     let dir = temp();
     assert_eq!(said(dir.path(), "ttl", &[]), "(1, 1) computed 2");
@@ -481,6 +506,18 @@ fn a_path_that_is_not_unicode_runs_uncached_and_is_said() {
         stderr(&output),
         "astrocache: `app::named` runs uncached: argument `path` has no key: path contains invalid UTF-8 characters"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_in_a_folder_that_is_not_unicode_works() {
+    let dir = temp();
+    let folder = dir.path().join(odd_path());
+    assert_eq!(said(&folder, "square", &[]), "144 computed 1");
+    assert_eq!(said(&folder, "blob", &[]), "300000 computed 1");
+    assert_eq!(said(&folder, "square", &[]), "144 computed 0");
+    assert_eq!(said(&folder, "blob", &[]), "300000 computed 0");
+    assert!(folder.is_dir());
 }
 
 #[test]

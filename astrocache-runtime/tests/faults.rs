@@ -109,6 +109,10 @@ fn play(role: &str) {
             limit_file_size(20_000);
             println!("= {}", checked(0, 0..200));
         }
+        "unwritable" => {
+            limit_file_size(0);
+            println!("= {} {}", checked(0, 0..200), checked(1, 0..20));
+        }
         "fork" => fork(),
         other => panic!("no role `{other}`"),
     }
@@ -347,6 +351,7 @@ fn damaged_and_foreign_files_are_only_forgotten() {
             run(dir.path(), "fill", &[("ASTRO_N", "250")]);
         }
     }
+    println!("{damages} damages, 0 wrong values, 0 panics, 0 hangs");
     assert!(damages >= 1000, "{damages}");
 }
 
@@ -379,6 +384,21 @@ fn a_full_disk_is_survived() {
     assert!(
         (4..200).contains(&computed),
         "what fitted is found, what did not is computed: {computed}"
+    );
+    assert_eq!(run(dir.path(), "fill", &[("ASTRO_N", "200")]).0, "0");
+}
+
+#[test]
+fn a_filled_store_that_can_no_longer_be_written_still_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), "fill", &[("ASTRO_N", "200")]);
+    let (computed, output) = run(dir.path(), "unwritable", &[]);
+    assert_eq!(computed, "0 20");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        stderr.matches("astrocache: cannot write to the store").count(),
+        1,
+        "{stderr}"
     );
     assert_eq!(run(dir.path(), "fill", &[("ASTRO_N", "200")]).0, "0");
 }

@@ -3,14 +3,18 @@
 //! Names of structs, fields and variants are written once and referred to by number after that. Sequences of one scalar
 //! type are packed. Newtype structs are transparent, as in JSON, which is what serde's own buffering expects.
 
+mod probe;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde::ser::{self, Serialize};
 
 use super::{CodecError, MAX_DEPTH, Tag};
+use crate::forward;
+use probe::Probe;
 
-type Result<T = ()> = std::result::Result<T, CodecError>;
+type Result<T = (), E = CodecError> = std::result::Result<T, E>;
 
 /// An encoded value.
 pub(super) struct Encoded {
@@ -235,15 +239,6 @@ struct Entries<'a> {
     writer: &'a mut Writer,
 }
 
-macro_rules! scalars {
-    ($result:ty; $($method:ident $ty:ty, $tag:ident;)*) => {$(
-        #[inline]
-        fn $method(self, v: $ty) -> $result {
-            self.scalar(Tag::$tag, v.to_le_bytes())
-        }
-    )*};
-}
-
 impl<'a> ser::Serializer for &'a mut Writer {
     type Ok = ();
     type Error = CodecError;
@@ -261,21 +256,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
         true
     }
 
-    scalars! {
-        Result;
-        serialize_i8 i8, I8;
-        serialize_i16 i16, I16;
-        serialize_i32 i32, I32;
-        serialize_i64 i64, I64;
-        serialize_i128 i128, I128;
-        serialize_u8 u8, U8;
-        serialize_u16 u16, U16;
-        serialize_u32 u32, U32;
-        serialize_u64 u64, U64;
-        serialize_u128 u128, U128;
-        serialize_f32 f32, F32;
-        serialize_f64 f64, F64;
-    }
+    forward::numbers! { Result }
 
     fn serialize_bool(self, v: bool) -> Result {
         self.scalar(if v { Tag::True } else { Tag::False }, [])
@@ -367,44 +348,8 @@ impl<'a> ser::Serializer for &'a mut Writer {
     }
 }
 
-macro_rules! list_impls {
-    ($($trait:ident $method:ident;)*) => {$(
-        impl ser::$trait for List<'_> {
-            type Ok = ();
-            type Error = CodecError;
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-                self.element(value)
-            }
-            fn end(self) -> Result {
-                self.close()
-            }
-        }
-    )*};
-}
-
-list_impls! {
-    SerializeSeq serialize_element;
-    SerializeTuple serialize_element;
-    SerializeTupleStruct serialize_field;
-    SerializeTupleVariant serialize_field;
-}
-
-macro_rules! fields_impls {
-    ($($trait:ident)*) => {$(
-        impl ser::$trait for Fields<'_> {
-            type Ok = ();
-            type Error = CodecError;
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result {
-                self.field(name, value)
-            }
-            fn end(self) -> Result {
-                self.close()
-            }
-        }
-    )*};
-}
-
-fields_impls! { SerializeStruct SerializeStructVariant }
+forward::elements! { List, CodecError }
+forward::fields! { Fields, CodecError }
 
 impl ser::SerializeMap for Entries<'_> {
     type Ok = ();
@@ -419,121 +364,5 @@ impl ser::SerializeMap for Entries<'_> {
         self.writer.depth -= 1;
         self.writer.tag(Tag::End);
         Ok(())
-    }
-}
-
-/// This element is no scalar of the expected type. As small as can be: there is one result for each element.
-#[derive(Debug)]
-struct NotPackable;
-
-impl std::fmt::Display for NotPackable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("not a scalar of the expected type")
-    }
-}
-
-impl std::error::Error for NotPackable {}
-
-impl ser::Error for NotPackable {
-    fn custom<T: std::fmt::Display>(_: T) -> NotPackable {
-        NotPackable
-    }
-}
-
-type Probed<T = ()> = std::result::Result<T, NotPackable>;
-
-/// Writes one raw scalar of the expected type, or refuses without having written anything.
-struct Probe<'a> {
-    out: &'a mut Vec<u8>,
-    asked: &'a Cell<bool>,
-    expected: Option<Tag>,
-}
-
-impl Probe<'_> {
-    #[inline]
-    fn scalar<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Probed {
-        if *self.expected.get_or_insert(tag) != tag {
-            return Err(NotPackable);
-        }
-        self.out.extend_from_slice(&bytes);
-        Ok(())
-    }
-}
-
-type No = ser::Impossible<(), NotPackable>;
-
-macro_rules! refusals {
-    ($($method:ident($($arg:ty),*) -> $ok:ty;)*) => {$(
-        fn $method(self, $(_: $arg),*) -> Probed<$ok> {
-            Err(NotPackable)
-        }
-    )*};
-}
-
-impl ser::Serializer for &mut Probe<'_> {
-    type Ok = ();
-    type Error = NotPackable;
-    type SerializeSeq = No;
-    type SerializeTuple = No;
-    type SerializeTupleStruct = No;
-    type SerializeTupleVariant = No;
-    type SerializeMap = No;
-    type SerializeStruct = No;
-    type SerializeStructVariant = No;
-
-    fn is_human_readable(&self) -> bool {
-        self.asked.set(true);
-        true
-    }
-
-    scalars! {
-        Probed;
-        serialize_i8 i8, I8;
-        serialize_i16 i16, I16;
-        serialize_i32 i32, I32;
-        serialize_i64 i64, I64;
-        serialize_i128 i128, I128;
-        serialize_u8 u8, U8;
-        serialize_u16 u16, U16;
-        serialize_u32 u32, U32;
-        serialize_u64 u64, U64;
-        serialize_u128 u128, U128;
-        serialize_f32 f32, F32;
-        serialize_f64 f64, F64;
-    }
-
-    refusals! {
-        serialize_bool(bool) -> ();
-        serialize_char(char) -> ();
-        serialize_str(&str) -> ();
-        serialize_bytes(&[u8]) -> ();
-        serialize_none() -> ();
-        serialize_unit() -> ();
-        serialize_unit_struct(&'static str) -> ();
-        serialize_unit_variant(&'static str, u32, &'static str) -> ();
-        serialize_seq(Option<usize>) -> No;
-        serialize_tuple(usize) -> No;
-        serialize_tuple_struct(&'static str, usize) -> No;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> No;
-        serialize_map(Option<usize>) -> No;
-        serialize_struct(&'static str, usize) -> No;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> No;
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Probed {
-        Err(NotPackable)
-    }
-    // Transparent here as in the writer; bounded, for a chain of newtypes is as long as its types.
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Probed {
-        value.serialize(self)
-    }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Probed {
-        Err(NotPackable)
     }
 }

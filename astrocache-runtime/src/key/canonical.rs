@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::ser::{self, Serialize};
 
+use crate::forward;
+
 /// Beyond this depth a value is refused rather than risking the caller's stack.
 const MAX_DEPTH: u32 = 200;
 /// Buffered bytes before they go to the hasher.
@@ -252,44 +254,10 @@ impl<'a> ser::Serializer for &'a mut Canonical {
         false
     }
 
+    forward::numbers! { Result<(), Refused> }
+
     fn serialize_bool(self, v: bool) -> Result<(), Refused> {
         self.scalar(if v { Tag::True } else { Tag::False }, [])
-    }
-    fn serialize_i8(self, v: i8) -> Result<(), Refused> {
-        self.scalar(Tag::I8, v.to_le_bytes())
-    }
-    fn serialize_i16(self, v: i16) -> Result<(), Refused> {
-        self.scalar(Tag::I16, v.to_le_bytes())
-    }
-    fn serialize_i32(self, v: i32) -> Result<(), Refused> {
-        self.scalar(Tag::I32, v.to_le_bytes())
-    }
-    fn serialize_i64(self, v: i64) -> Result<(), Refused> {
-        self.scalar(Tag::I64, v.to_le_bytes())
-    }
-    fn serialize_i128(self, v: i128) -> Result<(), Refused> {
-        self.scalar(Tag::I128, v.to_le_bytes())
-    }
-    fn serialize_u8(self, v: u8) -> Result<(), Refused> {
-        self.scalar(Tag::U8, v.to_le_bytes())
-    }
-    fn serialize_u16(self, v: u16) -> Result<(), Refused> {
-        self.scalar(Tag::U16, v.to_le_bytes())
-    }
-    fn serialize_u32(self, v: u32) -> Result<(), Refused> {
-        self.scalar(Tag::U32, v.to_le_bytes())
-    }
-    fn serialize_u64(self, v: u64) -> Result<(), Refused> {
-        self.scalar(Tag::U64, v.to_le_bytes())
-    }
-    fn serialize_u128(self, v: u128) -> Result<(), Refused> {
-        self.scalar(Tag::U128, v.to_le_bytes())
-    }
-    fn serialize_f32(self, v: f32) -> Result<(), Refused> {
-        self.scalar(Tag::F32, v.to_bits().to_le_bytes())
-    }
-    fn serialize_f64(self, v: f64) -> Result<(), Refused> {
-        self.scalar(Tag::F64, v.to_bits().to_le_bytes())
     }
     fn serialize_char(self, v: char) -> Result<(), Refused> {
         self.scalar(Tag::Char, u32::from(v).to_le_bytes())
@@ -385,71 +353,8 @@ impl<'a> ser::Serializer for &'a mut Canonical {
     }
 }
 
-impl ser::SerializeSeq for Compound<'_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        self.element(value)
-    }
-    fn end(self) -> Result<(), Refused> {
-        self.close()
-    }
-}
-
-impl ser::SerializeTuple for Compound<'_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        self.element(value)
-    }
-    fn end(self) -> Result<(), Refused> {
-        self.close()
-    }
-}
-
-impl ser::SerializeTupleStruct for Compound<'_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        self.element(value)
-    }
-    fn end(self) -> Result<(), Refused> {
-        self.close()
-    }
-}
-
-impl ser::SerializeTupleVariant for Compound<'_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        self.element(value)
-    }
-    fn end(self) -> Result<(), Refused> {
-        self.close()
-    }
-}
-
-impl ser::SerializeStruct for Compound<'_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
-        self.field(name, value)
-    }
-    fn end(self) -> Result<(), Refused> {
-        self.close()
-    }
-}
-
-impl ser::SerializeStructVariant for Compound<'_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
-        self.field(name, value)
-    }
-    fn end(self) -> Result<(), Refused> {
-        self.close()
-    }
-}
+forward::elements! { Compound, Refused }
+forward::fields! { Compound, Refused }
 
 impl ser::SerializeMap for Entries<'_> {
     type Ok = ();

@@ -1,13 +1,14 @@
-//! The store as `cargo astrocache` uses it: list, prune, count, verify, clear. Not for cached calls.
+//! The store as `cargo astrocache` uses it: list, prune, count; `upkeep` checks and clears. Not for cached calls.
 //!
 //! What is in the store is always read from the records themselves; the catalogue only adds how they were used.
 
+mod error;
 mod plan;
+mod report;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -17,68 +18,11 @@ use super::{LiveStore, files, location, usage};
 use crate::codec::CODEC_ID;
 use crate::key::Key;
 use crate::modes;
-use crate::os;
-use crate::record::{Header, Image};
+use crate::record::Header;
 use crate::site::Kind;
+pub use error::StoreError;
 pub use plan::PrunePlan;
-
-/// Why the store can't be used.
-#[derive(Debug)]
-pub enum StoreError {
-    /// No cache directory is known.
-    NoCacheDir,
-    /// The directory is not safe to use: foreign owner, a link, no directory.
-    Refused {
-        /// The store.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: io::Error,
-    },
-    /// Reading or writing failed.
-    Io {
-        /// What was read or written.
-        path: PathBuf,
-        /// The system's word.
-        source: io::Error,
-    },
-    /// Another process is working on the store.
-    Busy {
-        /// The store.
-        path: PathBuf,
-    },
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StoreError::NoCacheDir => f.write_str("find a cache directory: set ASTROCACHE_DIR or HOME"),
-            StoreError::Refused { path, source } => {
-                write!(
-                    f,
-                    "use the store `{}`: {source}; remove it, or set ASTROCACHE_DIR",
-                    path.display()
-                )
-            }
-            StoreError::Io { path, source } => write!(f, "access `{}`: {source}", path.display()),
-            StoreError::Busy { path } => {
-                write!(
-                    f,
-                    "work on the store `{}`: another process is at it; try again",
-                    path.display()
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StoreError::Refused { source, .. } | StoreError::Io { source, .. } => Some(source),
-            StoreError::NoCacheDir | StoreError::Busy { .. } => None,
-        }
-    }
-}
+pub use report::{ClearReport, FunctionStats, PruneReport, Stats, VerifyReport};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -139,61 +83,6 @@ impl Entry {
             file,
         }
     }
-}
-
-/// What was removed, or would be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PruneReport {
-    /// By package and function: entries and bytes that went.
-    pub removed: BTreeMap<(String, String), (u64, u64)>,
-    /// Entries that stay.
-    pub kept_entries: u64,
-    /// Their bytes.
-    pub kept_bytes: u64,
-}
-
-impl PruneReport {
-    /// Entries and bytes removed in all.
-    pub fn total(&self) -> (u64, u64) {
-        self.removed
-            .values()
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-    }
-}
-
-/// One function's numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FunctionStats {
-    /// Entries in the store.
-    pub entries: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Calls that were answered from the cache, as far as known.
-    pub hits: u64,
-    /// Calls that were computed.
-    pub misses: u64,
-    /// What the hits would have taken to compute, in nanoseconds.
-    pub saved_ns: u64,
-}
-
-/// The store's numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Entries in the store.
-    pub entries: u64,
-    /// Bytes of all its files.
-    pub bytes: u64,
-    /// By package and function.
-    pub functions: BTreeMap<(String, String), FunctionStats>,
-}
-
-/// What a check of every record found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VerifyReport {
-    /// Records that are whole.
-    pub good: u64,
-    /// Files and records that were damaged or foreign, and are removed now.
-    pub damaged: u64,
 }
 
 /// An open store.
@@ -278,10 +167,9 @@ impl Store {
             function.bytes += entry.size;
             stats.entries += 1;
         }
-        let calls = self
-            .catalogue()?
-            .map(|mut catalogue| catalogue.functions())
-            .unwrap_or_default();
+        let catalogue = self.catalogue()?;
+        stats.calls_unknown = catalogue.is_none() && self.root.is_dir();
+        let calls = catalogue.map(|mut catalogue| catalogue.functions()).unwrap_or_default();
         for (package, function, counts) in calls {
             let function = stats.functions.entry((package, function)).or_default();
             function.hits = counts.hits;
@@ -289,42 +177,6 @@ impl Store {
             function.saved_ns = counts.saved_ns;
         }
         Ok(stats)
-    }
-
-    /// Reads and checks every record, removes what is damaged, and rebuilds the catalogue.
-    pub fn verify(&self) -> Result<VerifyReport> {
-        let mut report = VerifyReport::default();
-        for dir in self.live.files.dirs() {
-            for file in files::list(&dir) {
-                if is_whole(&file.path) {
-                    report.good += 1;
-                } else {
-                    report.damaged += 1;
-                    fs::remove_file(&file.path).map_err(|source| StoreError::Io {
-                        path: file.path,
-                        source,
-                    })?;
-                }
-            }
-        }
-        report.damaged += self.live.small.for_each(|_, _| report.good += 1);
-        self.rewrite(|_| true)?;
-        self.settle(&self.list())?;
-        Ok(report)
-    }
-
-    /// Removes the whole store.
-    pub fn clear(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.root) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io {
-                path: self.root.clone(),
-                source,
-            }),
-            _ => {
-                self.live.small.forget();
-                Ok(())
-            }
-        }
     }
 
     /// What the records say.
@@ -387,14 +239,15 @@ impl Store {
         }
     }
 
-    /// After entries went: the catalogue and the size estimate follow.
-    fn settle(&self, kept: &[Entry]) -> Result<()> {
+    /// After entries went: the catalogue and the size estimate follow. Says whether the catalogue had to be made again.
+    fn settle(&self, kept: &[Entry]) -> Result<bool> {
         if !self.root.is_dir() {
-            return Ok(());
+            return Ok(false);
         }
-        if let Some(mut catalogue) = self.catalogue()? {
+        let renewed = self.catalogue()?.is_some_and(|mut catalogue| {
             catalogue.reconcile(kept);
-        }
+            catalogue.renewed()
+        });
         let total = kept
             .iter()
             .filter(|entry| entry.file.is_some())
@@ -403,7 +256,8 @@ impl Store {
         usage::set(&self.root, total).map_err(|source| StoreError::Io {
             path: self.root.clone(),
             source,
-        })
+        })?;
+        Ok(renewed)
     }
 
     /// The catalogue, up to date with the journals; `None` if there is no store or it can't be had.
@@ -423,20 +277,6 @@ impl Store {
             }),
         }
     }
-}
-
-/// Does this file hold a whole record, under the name of its key?
-fn is_whole(path: &Path) -> bool {
-    let Some(key) = files::with_header(path, |header| header.key) else {
-        return false;
-    };
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let read = || {
-        let (file, metadata) = os::open_file(path).ok()?;
-        let bytes = os::read_exact_at(&file, 0, usize::try_from(metadata.len()).ok()?).ok()?;
-        Image::verify(bytes, &key)
-    };
-    key.to_string().ends_with(name) && name.len() >= 62 && read().is_some()
 }
 
 /// Bytes of all files under a folder.

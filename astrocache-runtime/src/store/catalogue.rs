@@ -31,6 +31,8 @@ pub(super) struct Use {
 pub(super) struct Catalogue {
     dir: PathBuf,
     db: Option<sled::Db>,
+    /// A catalogue was there and could not be used.
+    renewed: bool,
     /// Held while sled has the folder.
     _lock: fs::File,
 }
@@ -55,6 +57,7 @@ impl Catalogue {
         let dir = root.join("catalogue");
         let mut catalogue = Catalogue {
             db: None,
+            renewed: false,
             dir,
             _lock: lock,
         };
@@ -130,9 +133,15 @@ impl Catalogue {
         .unwrap_or_default()
     }
 
+    /// Was there one that could not be used?
+    pub(super) fn renewed(&self) -> bool {
+        self.renewed
+    }
+
     /// Deletes the catalogue; it begins anew.
-    pub(super) fn reset(&mut self) {
+    fn reset(&mut self) {
         self.db = None;
+        self.renewed = true;
         let _ = fs::remove_dir_all(&self.dir);
         self.ensure_open();
     }
@@ -155,6 +164,7 @@ impl Catalogue {
                 self.db = Some(db);
                 return;
             }
+            self.renewed = true;
             let _ = fs::remove_dir_all(&self.dir);
         }
     }

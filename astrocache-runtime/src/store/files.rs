@@ -64,9 +64,13 @@ impl Files {
         self.root.join("files").join(format!("{:02x}", shard % SHARDS))
     }
 
-    /// Opens the file of `key` and says how long it is.
+    /// Opens the file of `key` and says how long it is. Follows no link, neither of the file nor of its folder.
     pub(super) fn open(&self, key: &Key, scope: Scope<'_>) -> Option<OpenValue> {
-        let (file, metadata) = os::open_file(&self.path(key, scope)).ok()?;
+        let path = self.path(key, scope);
+        let (file, metadata) = os::open_file(&path).ok()?;
+        if !is_real_dir(path.parent()?) {
+            return None;
+        }
         Some(OpenValue {
             file,
             len: metadata.len(),
@@ -80,7 +84,10 @@ impl Files {
         let temp = self.root.join("temp").join(format!("{:016x}", unique()));
         let write = || {
             os::create_new(&temp)?.write_all(record)?;
-            fs::rename(&temp, &path)
+            match fs::symlink_metadata(path.parent().unwrap_or(&self.root))?.is_dir() {
+                true => fs::rename(&temp, &path),
+                false => Err(io::Error::other("a folder of the store is a link")),
+            }
         };
         let written = match write() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -131,8 +138,11 @@ fn is_real_dir(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// The value files of one folder. Symlinks and other oddities are left out.
+/// The value files of one folder. Symlinks and other oddities are left out; a folder that is a link has none.
 pub(super) fn list(dir: &Path) -> Vec<Listed> {
+    if !is_real_dir(dir) {
+        return Vec::new();
+    }
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {

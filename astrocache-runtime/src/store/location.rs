@@ -10,6 +10,10 @@ use crate::os;
 
 /// Folders of a store. Each must be a real folder, not a link out of it.
 const FOLDERS: [&str; 6] = ["files", "small", "limited", "temp", "journal", "catalogue"];
+/// Files beside them.
+#[cfg(feature = "catalogue")]
+const FILES: [&str; 4] = [TAG, "usage", "usage.lock", "catalogue.lock"];
+const TAG: &str = "CACHEDIR.TAG";
 
 /// The store of a workspace: under `base` if given, else in the user's cache directory. `None` if there is no such place.
 pub(crate) fn locate(base: Option<&Path>, workspace: &Path) -> Option<PathBuf> {
@@ -87,6 +91,37 @@ pub(crate) fn check(root: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
+/// What is in a store's directory, to be removed.
+///
+/// # Errors
+///
+/// Something in it is not of a store, so that this is perhaps none.
+#[cfg(feature = "catalogue")]
+pub(super) fn parts(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut parts = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let expected = if entry.file_type()?.is_dir() {
+            &FOLDERS[..]
+        } else {
+            &FILES[..]
+        };
+        if !expected.iter().any(|it| name == **it) {
+            return Err(io::Error::other(format!(
+                "`{}` in it is not of a store",
+                name.display()
+            )));
+        }
+        parts.push(entry.path());
+    }
+    Ok(parts)
+}
+
 fn found(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
@@ -99,7 +134,7 @@ fn found(path: &Path) -> io::Result<Option<fs::Metadata>> {
 pub(crate) fn create(root: &Path) -> io::Result<()> {
     os::create_private_dirs(root)?;
     check(root)?;
-    let tag = root.join("CACHEDIR.TAG");
+    let tag = root.join(TAG);
     if !tag.exists() {
         let text = "Signature: 8a477f597d28d172789f06886806bc55\n# A store of cargo-astrocache.\n";
         // Only a courtesy: a store without the tag works.

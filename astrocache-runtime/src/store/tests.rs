@@ -70,3 +70,27 @@ fn small_values_over_their_share_lose_the_cheapest() {
         "the dearest stay"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_links_out_of_the_store_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, outside) = (dir.path().join("store"), dir.path().join("outside"));
+    std::fs::create_dir(&outside).unwrap();
+    let store = Arc::new(LiveStore::new(root.clone(), 1 << 30));
+    let key = Key([1; 32]);
+    let record = record_of(key, 50_000);
+    store.put(&key, &record, Scope::Shared).unwrap();
+    let file = store.files.path(&key, Scope::Shared);
+    let shard = file.parent().unwrap();
+    std::fs::rename(&file, outside.join(file.file_name().unwrap())).unwrap();
+    std::fs::remove_dir(shard).unwrap();
+    std::os::unix::fs::symlink(&outside, shard).unwrap();
+
+    assert!(store.get(&key, Scope::Shared).is_none());
+    let error = store.put(&key, &record, Scope::Shared).unwrap_err().to_string();
+    assert_eq!(error, "a folder of the store is a link");
+    usage::settle(&root, &store.files, 1 << 20, 1).unwrap();
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(root.join("temp")).unwrap().count(), 0);
+}

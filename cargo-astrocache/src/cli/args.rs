@@ -1,5 +1,8 @@
 //! What can be typed. Names and headings are cargo's own, so that what one knows of cargo holds here.
 
+use std::time::Duration;
+
+use astrocache::store::parse_size;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -42,9 +45,23 @@ pub(super) enum Command {
         #[command(flatten)]
         packages: PackageArgs,
     },
-    /// Delete stored values that Astrocache.lock no longer lists
+    /// Delete stored results that neither Astrocache.lock nor the source asks for
     #[command(after_help = exit::TABLE)]
     Prune(PruneArgs),
+    /// Count stored results, hits, misses, and the time they saved
+    #[command(after_help = exit::TABLE)]
+    Stats {
+        #[command(flatten)]
+        packages: PackageArgs,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Read every stored result, and remove what is damaged
+    #[command(after_help = exit::TABLE)]
+    Verify(StoreArgs),
+    /// Delete all stored results of the workspace
+    #[command(after_help = exit::TABLE)]
+    Clear(StoreArgs),
     /// Show all code that a function can run, and how it gets there
     #[command(after_help = exit::TABLE)]
     Explain {
@@ -138,9 +155,52 @@ pub(super) struct PruneArgs {
     /// Tell what would be deleted; delete nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
+    /// Delete everything, not only what is stale
+    #[arg(long, conflicts_with_all = ["keep_versions", "keep_branches", "older_than", "max_size"])]
+    pub(super) all: bool,
+    /// Keep the newest N stale versions of each function
+    #[arg(long, value_name = "N")]
+    pub(super) keep_versions: Option<usize>,
+    /// Keep what Astrocache.lock lists on any git branch
+    #[arg(long)]
+    pub(super) keep_branches: bool,
+    /// Also delete what was not used for so long: 30s, 15m, 12h or 7d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) older_than: Option<Duration>,
+    /// Also delete what is cheapest to compute again, until the store is this small: 500M, 2G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) max_size: Option<u64>,
+    #[command(flatten)]
+    pub(super) packages: PackageArgs,
+    /// Only results of these functions: `app::render::page`, or the end of such a path
+    #[arg(long = "function", value_name = "PATH", help_heading = "Package Selection")]
+    pub(super) functions: Vec<String>,
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+}
+
+/// Whose store is looked at.
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
     /// Path to Cargo.toml
     #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
     pub(super) manifest_path: Option<Utf8PathBuf>,
+}
+
+fn size(text: &str) -> Result<u64, &'static str> {
+    parse_size(text).ok_or("write bytes, or a number with K, M, G or T")
+}
+
+/// With the units of `ttl = ".."`.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
+    let parsed = units.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+        number.checked_mul(*seconds)
+    });
+    parsed
+        .map(Duration::from_secs)
+        .ok_or("write a number and a unit: 30s, 15m, 12h or 7d")
 }
 
 #[derive(Debug, Args)]
@@ -204,6 +264,16 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_sizes_a_number() {
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(size("3K"), Ok(3072));
+        for text in ["", "d", "5", "5 d", "-1d", "1.5d", "99999999999999999d", "5w", "é"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(size("many").is_err());
     }
 
     #[test]

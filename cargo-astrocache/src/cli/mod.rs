@@ -1,7 +1,9 @@
 //! The command line: flags, one file per command, and the only place that prints.
 
 mod args;
+mod branches;
 mod check;
+mod clear;
 mod exit;
 mod explain;
 mod fingerprint;
@@ -12,7 +14,10 @@ mod prune;
 mod run;
 mod session;
 mod stamp;
+mod stats;
+mod store;
 mod ui;
 mod update;
+mod verify;
 
 pub use run::main;

@@ -1,34 +1,51 @@
-//! `prune`: deletes stored results whose fingerprint the manifest does not list. Needs neither cargo's resolution nor an
-//! analysis: the manifest is what was last agreed on.
+//! `prune`: deletes stored results that nobody asks for any more: neither the manifest nor the source as it is now.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, anyhow};
-use astrocache::store::{PrunePlan, PruneReport, Store, StoreError};
+use anyhow::bail;
+use astrocache::store::{Entry, PrunePlan, PruneReport};
 use astrocache_manifest::Manifest;
+use camino::Utf8Path;
 use serde_json::json;
 
 use super::args::{MessageFormat, PruneArgs};
+use super::branches;
 use super::exit::Outcome;
-use super::session::unusable_manifest;
+use super::session::{Access, Session, unusable_manifest};
+use super::store::{self, results, size};
 use super::ui::{Ui, count};
 use crate::project;
 
 pub(super) fn run(args: &PruneArgs, ui: &Ui) -> anyhow::Result<Outcome> {
-    let root = project::workspace_root(args.manifest_path.as_deref())?;
+    let root = project::workspace_root(args.project.manifest_path())?;
     let path = root.join(Manifest::FILE_NAME);
-    let manifest = unusable_manifest(Manifest::read(path.as_std_path()))?.with_context(|| {
-        format!("no `{path}` tells which results are still wanted; run `cargo astrocache update` first")
-    })?;
-    let store = Store::locate(root.as_std_path())
-        .and_then(|path| Store::open(&path))
-        .map_err(cannot)?;
+    let manifest = unusable_manifest(Manifest::read(path.as_std_path()))?;
+    let store = store::open(&root)?;
+    let entries = store.entries().map_err(store::cannot)?;
     let plan = PrunePlan {
-        live: Some(live(&manifest, &store)?),
+        functions: selected(args, &entries, manifest.as_ref())?,
+        packages: args.packages.packages.clone(),
+        live: match &manifest {
+            _ if args.all => None,
+            Some(manifest) => Some(live(args, &root, manifest, ui)?),
+            None if args.older_than.is_none() && args.max_size.is_none() => {
+                bail!("no `{path}` tells which results are still wanted; run `cargo astrocache update` first")
+            }
+            None => {
+                ui.warning(
+                    None,
+                    format_args!("no `{path}`: results are judged by their age and size alone"),
+                );
+                None
+            }
+        },
+        keep_versions: args.keep_versions.unwrap_or(0),
+        older_than: args.older_than,
+        max_size: args.max_size,
+        all: args.all,
         dry_run: args.dry_run,
-        ..PrunePlan::default()
     };
-    let report = store.prune(&plan).map_err(cannot)?;
+    let report = store.prune(&plan).map_err(store::cannot)?;
 
     if ui.format == MessageFormat::Json {
         ui.json(&json(&report, args.dry_run))?;
@@ -37,18 +54,37 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn cannot(error: StoreError) -> anyhow::Error {
-    anyhow!("cannot {error}")
+/// The functions that were named; all if none was. Names that nobody knows are refused, the packages' too.
+fn selected(args: &PruneArgs, entries: &[Entry], manifest: Option<&Manifest>) -> anyhow::Result<Vec<String>> {
+    let roots = || manifest.iter().flat_map(|it| &it.roots);
+    let packages = roots().map(|root| root.package.as_str());
+    let packages = packages.chain(entries.iter().map(|entry| entry.package.as_str()));
+    store::check_packages(&args.packages.packages, &packages.collect())?;
+    let functions = roots().map(|root| root.path.as_str());
+    let functions = functions.chain(entries.iter().map(|entry| entry.function.as_str()));
+    store::full_paths(&args.functions, &functions.collect())
 }
 
-/// What the manifest keeps alive. By fingerprint alone, which holds the function's identity: the name in the store is
-/// the macro's, and may be spelled differently from the analyzer's.
-fn live(manifest: &Manifest, store: &Store) -> anyhow::Result<BTreeSet<(String, [u8; 16])>> {
-    let listed: BTreeSet<[u8; 16]> = manifest.roots.iter().map(|root| *root.fingerprint.as_bytes()).collect();
-    let entries = store.entries().map_err(cannot)?.into_iter();
-    Ok(entries
-        .filter(|it| listed.contains(&it.fingerprint))
-        .map(|it| (it.function, it.fingerprint))
+/// The fingerprints that are still wanted. A fingerprint holds its function's identity, so names do not matter: the
+/// macro's spelling of one may differ from the analyzer's.
+fn live(args: &PruneArgs, root: &Utf8Path, manifest: &Manifest, ui: &Ui) -> anyhow::Result<BTreeSet<[u8; 16]>> {
+    let branches = match args.keep_branches {
+        true => branches::manifests(root)?,
+        false => Vec::new(),
+    };
+    if args.keep_branches {
+        ui.detail(
+            "Keeping",
+            format_args!("{} of the branches", count(branches.len(), "manifest")),
+        );
+    }
+    // What was edited or added since the last `update` has results, too.
+    let session = Session::open(&args.project, Access::Read, &Session::annotated(), ui)?;
+    let listed = branches.iter().chain([manifest]).flat_map(|it| &it.roots);
+    Ok(listed
+        .map(|root| &root.fingerprint)
+        .chain(session.analysis.roots.iter().map(|root| &root.fingerprint))
+        .map(|fingerprint| *fingerprint.as_bytes())
         .collect())
 }
 
@@ -72,44 +108,17 @@ fn json(report: &PruneReport, dry_run: bool) -> serde_json::Value {
 }
 
 fn tell(report: &PruneReport, dry_run: bool, ui: &Ui) {
-    let results = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX), "result");
-    let (removed, bytes) = report.total();
+    let (each, all) = match dry_run {
+        true => ("Would remove", "Would prune"),
+        false => ("Removed", "Pruned"),
+    };
     for ((_, function), (removed, bytes)) in &report.removed {
         ui.status(
-            "Stale",
+            each,
             format_args!("{function}: {}, {}", results(*removed), size(*bytes)),
         );
     }
-    let verb = if dry_run { "Would prune" } else { "Pruned" };
+    let (removed, bytes) = report.total();
     let kept = format!("kept {}, {}", results(report.kept_entries), size(report.kept_bytes));
-    ui.status(verb, format_args!("{}, {}; {kept}", results(removed), size(bytes)));
-}
-
-/// `512 B`, `27.4 KiB`, `1.2 GiB`
-fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" {
-                format!("{bytes} B")
-            } else {
-                format!("{value:.1} {unit}")
-            };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_told_in_the_unit_that_fits() {
-        assert_eq!(size(0), "0 B");
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(28_058), "27.4 KiB");
-        assert_eq!(size(3 << 40), "3.0 TiB");
-    }
+    ui.status(all, format_args!("{}, {}; {kept}", results(removed), size(bytes)));
 }

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use super::args::{Cli, Command};
 use super::exit::{self, Outcome};
 use super::ui::{self, Ui};
-use super::{check, explain, fingerprint, ledger, list, prune, update};
+use super::{check, clear, explain, fingerprint, ledger, list, prune, stats, update, verify};
 
 /// Runs the command line of this process. Cargo calls `cargo-astrocache astrocache ..`; without the second word
 /// it works as well.
@@ -38,6 +38,9 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<Outcome> {
         Command::Check { project, packages } => check::run(project, packages, ui),
         Command::Update { project, packages } => update::run(project, packages, ui),
         Command::Prune(args) => prune::run(args, ui),
+        Command::Stats { packages, store } => stats::run(store, packages, ui),
+        Command::Verify(store) => verify::run(store, ui),
+        Command::Clear(store) => clear::run(store, ui),
         Command::Explain { function, project } => explain::run(function, project, ui),
         Command::List { project, packages } => list::run(project, packages, ui),
         Command::Fingerprint { functions, project } => fingerprint::run(functions, project, ui),

@@ -127,7 +127,7 @@ impl Session {
             .collect();
         for wanted in &args.packages {
             if !members.contains(&wanted.as_str()) {
-                bail!("no package `{wanted}` in the workspace{}", nearest(wanted, &members));
+                bail!("no package `{wanted}` in the workspace{}", nearest(wanted, members));
             }
         }
         let packages = args.packages.clone();
@@ -136,8 +136,8 @@ impl Session {
 }
 
 /// `; did you mean ..?`, or nothing.
-fn nearest(wanted: &str, names: &[&str]) -> String {
-    let near = names.iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
+pub(super) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let near = names.into_iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
     let best = near
         .filter(|(score, _)| *score > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0));

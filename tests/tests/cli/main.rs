@@ -6,3 +6,4 @@ mod example;
 mod original;
 mod platforms;
 mod scratch;
+mod stored;

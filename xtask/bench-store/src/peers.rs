@@ -54,9 +54,7 @@ pub fn open(name: &str) -> Box<dyn Peer> {
                 .build()
                 .expect("cached opens"),
         )),
-        "redb 4" => Box::new(Redb(
-            redb::Database::create(dir.join("redb")).expect("redb opens"),
-        )),
+        "redb 4" => Box::new(Redb(redb::Database::create(dir.join("redb")).expect("redb opens"))),
         "LMDB (heed)" => Box::new(Lmdb::open(&dir)),
         "sqlite" => Box::new(Sqlite::open(&dir)),
         "plain files" => Box::new(Files::open(&dir)),
@@ -127,16 +125,11 @@ impl Peer for Redb {
     fn get(&self, key: u64) -> Option<Vec<u8>> {
         let read = self.0.begin_read().expect("redb reads");
         let table = read.open_table(TABLE).ok()?;
-        table
-            .get(key)
-            .expect("redb reads")
-            .map(|value| value.value().to_vec())
+        table.get(key).expect("redb reads").map(|value| value.value().to_vec())
     }
     fn put(&self, key: u64, value: Vec<u8>) {
         let mut write = self.0.begin_write().expect("redb writes");
-        write
-            .set_durability(redb::Durability::None)
-            .expect("redb writes");
+        write.set_durability(redb::Durability::None).expect("redb writes");
         write
             .open_table(TABLE)
             .expect("redb writes")
@@ -167,16 +160,11 @@ impl Lmdb {
 impl Peer for Lmdb {
     fn get(&self, key: u64) -> Option<Vec<u8>> {
         let read = self.env.read_txn().expect("LMDB reads");
-        self.values
-            .get(&read, &key)
-            .expect("LMDB reads")
-            .map(<[u8]>::to_vec)
+        self.values.get(&read, &key).expect("LMDB reads").map(<[u8]>::to_vec)
     }
     fn put(&self, key: u64, value: Vec<u8>) {
         let mut write = self.env.write_txn().expect("LMDB writes");
-        self.values
-            .put(&mut write, &key, &value)
-            .expect("LMDB writes");
+        self.values.put(&mut write, &key, &value).expect("LMDB writes");
         write.commit().expect("LMDB commits");
     }
 }
@@ -189,11 +177,15 @@ impl Sqlite {
         connection
             .busy_timeout(std::time::Duration::from_secs(30))
             .expect("sqlite opens");
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE IF NOT EXISTS v(k INTEGER PRIMARY KEY, v BLOB);",
-            )
-            .expect("sqlite opens");
+        // To switch to the WAL while another process does the same is refused at once, whatever the timeout.
+        let mut tries = 0;
+        while let Err(error) = connection.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE IF NOT EXISTS v(k INTEGER PRIMARY KEY, v BLOB);",
+        ) {
+            tries += 1;
+            assert!(tries < 1000, "sqlite opens: {error}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         Sqlite(Mutex::new(connection))
     }
 }
@@ -213,8 +205,7 @@ impl Peer for Sqlite {
         let mut put = connection
             .prepare_cached("INSERT OR REPLACE INTO v VALUES (?, ?)")
             .expect("sqlite writes");
-        put.execute(params![key as i64, value])
-            .expect("sqlite writes");
+        put.execute(params![key as i64, value]).expect("sqlite writes");
     }
 }
 

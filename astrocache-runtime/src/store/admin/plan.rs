@@ -10,9 +10,9 @@ use crate::store::{now_ms, usage};
 /// What to remove. The default removes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct PrunePlan {
-    /// Functions with the fingerprints that are alive: per-function entries with another one go. Entries with a fingerprint
-    /// per package can't be judged so: of those the newest version of each function stays.
-    pub live: Option<BTreeSet<(String, [u8; 16])>>,
+    /// The fingerprints that are alive (each holds its function's identity): per-function entries with another one go.
+    /// Entries with a fingerprint per package can't be judged so: of those the newest version of each function stays.
+    pub live: Option<BTreeSet<[u8; 16]>>,
     /// With `live`: how many of the newest other versions of each function stay too.
     pub keep_versions: usize,
     /// Remove what has not been used for so long.
@@ -64,7 +64,7 @@ impl PrunePlan {
         let mut spared = BTreeSet::new();
         for entry in entries {
             let coarse = entry.kind == Kind::Coarse;
-            if !coarse && live.contains(&(entry.function.clone(), entry.fingerprint)) {
+            if !coarse && live.contains(&entry.fingerprint) {
                 spared.insert((entry.function.as_str(), entry.fingerprint));
                 continue;
             }

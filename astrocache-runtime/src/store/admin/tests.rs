@@ -5,6 +5,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::os;
 use crate::record;
 use crate::store::{Counts, Event, Scope, now_ms};
 
@@ -31,7 +32,7 @@ impl Fixture {
             key,
             function,
             package: function.split("::").next().unwrap(),
-            fingerprint: [version; 16],
+            fingerprint: fingerprint(function, version),
             kind,
             codec: CODEC_ID,
             created_ms: now_ms() - 1000 + u64::from(version),
@@ -92,12 +93,19 @@ fn check(plan: &PrunePlan, expected: Expect) {
     expected.assert_eq(&lines.join("\n"));
 }
 
-fn live(list: &[(&str, u8)]) -> Option<BTreeSet<(String, [u8; 16])>> {
+/// The fingerprints of these functions in these versions.
+fn live(list: &[(&str, u8)]) -> Option<BTreeSet<[u8; 16]>> {
     Some(
         list.iter()
-            .map(|(function, version)| ((*function).to_owned(), [*version; 16]))
+            .map(|(function, version)| fingerprint(function, *version))
             .collect(),
     )
+}
+
+fn fingerprint(function: &str, version: u8) -> [u8; 16] {
+    let mut fingerprint = [version; 16];
+    fingerprint[1..].copy_from_slice(&blake3::hash(function.as_bytes()).as_bytes()[..15]);
+    fingerprint
 }
 
 #[test]
@@ -295,15 +303,64 @@ fn a_damaged_catalogue_is_made_again() {
 fn verify_removes_what_is_damaged_and_keeps_the_rest() {
     let fixture = fixture();
     fixture.fill();
-    assert_eq!(fixture.store().verify().unwrap(), VerifyReport { good: 18, damaged: 0 });
-    let entries = fixture.store().entries().unwrap();
-    let file = entries.iter().find_map(|entry| entry.file.clone()).unwrap();
-    let mut bytes = fs::read(&file).unwrap();
+    let clean = |good| VerifyReport {
+        good,
+        ..VerifyReport::default()
+    };
+    assert_eq!(fixture.store().verify().unwrap(), clean(18));
+    let files: Vec<PathBuf> = fixture
+        .store()
+        .entries()
+        .unwrap()
+        .into_iter()
+        .filter_map(|it| it.file)
+        .collect();
+    let mut bytes = fs::read(&files[0]).unwrap();
     bytes[5000] ^= 1;
-    fs::write(&file, bytes).unwrap();
-    fs::write(file.with_file_name("stranger"), b"hello").unwrap();
-    assert_eq!(fixture.store().verify().unwrap(), VerifyReport { good: 17, damaged: 2 });
-    assert_eq!(fixture.store().verify().unwrap(), VerifyReport { good: 17, damaged: 0 });
+    fs::write(&files[0], bytes).unwrap();
+    let stranger = files[0].with_file_name("stranger");
+    fs::write(&stranger, b"hello").unwrap();
+    let empty = files[0].with_file_name("empty");
+    fs::create_dir(&empty).unwrap();
+    let full = files[0].with_file_name("full");
+    fs::create_dir_all(full.join("inner")).unwrap();
+
+    let report = fixture.store().verify().unwrap();
+    let mut removed = vec![files[0].clone(), stranger, empty];
+    removed.sort_unstable();
+    let expected = VerifyReport {
+        removed,
+        left: vec![full.clone()],
+        ..clean(17)
+    };
+    assert_eq!(report, expected);
+    assert!(!report.is_clean());
+    fs::remove_dir_all(full).unwrap();
+    assert_eq!(fixture.store().verify().unwrap(), clean(17));
+}
+
+#[test]
+fn verify_drops_damaged_records_of_logs_and_packs() {
+    let fixture = fixture();
+    for n in 0..10 {
+        fixture.put("app::f", 1, n, 1000, 1, Kind::Fine);
+    }
+    let damage = |name: &str| {
+        let folder = fs::read_dir(fixture.dir.path().join("store/small")).unwrap().flatten();
+        let path = folder
+            .map(|entry| entry.path())
+            .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(name))
+            .unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[2500] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    };
+    for (name, good) in [("active", 9), ("pack-", 8)] {
+        damage(name);
+        let report = fixture.store().verify().unwrap();
+        assert_eq!((report.good, report.is_clean()), (good, false), "{name}: {report:?}");
+        assert!(fixture.store().verify().unwrap().is_clean(), "{name}");
+    }
 }
 
 #[test]
@@ -313,21 +370,63 @@ fn a_store_that_is_not_there_is_empty_and_clear_makes_it_so() {
     assert_eq!(store.entries().unwrap(), vec![]);
     assert_eq!(store.stats().unwrap(), Stats::default());
     assert_eq!(store.verify().unwrap(), VerifyReport::default());
-    assert_eq!(
-        store
-            .prune(&PrunePlan {
-                all: true,
-                ..PrunePlan::default()
-            })
-            .unwrap(),
-        PruneReport::default()
-    );
-    store.clear().unwrap();
+    let all = PrunePlan {
+        all: true,
+        ..PrunePlan::default()
+    };
+    assert_eq!(store.prune(&all).unwrap(), PruneReport::default());
+    assert_eq!(store.clear().unwrap(), ClearReport::default());
     fixture.fill();
-    store.clear().unwrap();
-    assert_eq!(store.entries().unwrap(), vec![]);
+    store.stats().unwrap();
+    let report = store.clear().unwrap();
+    assert_eq!(report.entries, 18);
+    assert!(report.bytes > 90_000, "{report:?}");
+    assert!(!store.path().exists());
     fixture.fill();
     assert_eq!(store.entries().unwrap().len(), 18);
+}
+
+#[test]
+fn clear_leaves_a_folder_alone_that_is_no_store() {
+    let fixture = fixture();
+    fixture.fill();
+    let foreign = fixture.dir.path().join("store/photos");
+    for make in [fs::create_dir::<&Path>, |path| fs::write(path, "a file")] {
+        make(&foreign).unwrap();
+        let error = fixture.store().clear().unwrap_err().to_string();
+        assert!(error.contains("`photos` in it is not of a store"), "{error}");
+        assert_eq!(fixture.store().entries().unwrap().len(), 18);
+        fs::remove_dir(&foreign).or_else(|_| fs::remove_file(&foreign)).unwrap();
+    }
+    assert_eq!(fixture.store().clear().unwrap().entries, 18);
+}
+
+#[test]
+fn a_catalogue_in_use_is_told_and_the_entries_are_listed_without_it() {
+    let fixture = fixture();
+    fixture.put("app::f", 1, 0, 10, 1, Kind::Fine);
+    assert!(!fixture.store().stats().unwrap().calls_unknown);
+    let _held = os::try_lock(&fixture.dir.path().join("store/catalogue.lock"))
+        .unwrap()
+        .unwrap();
+    let stats = fixture.store().stats().unwrap();
+    assert_eq!((stats.entries, stats.calls_unknown), (1, true));
+}
+
+#[test]
+fn an_entry_of_a_clock_that_was_ahead_is_not_old() {
+    let fixture = fixture();
+    let key = fixture.put("app::f", 1, 0, 10, 1, Kind::Fine);
+    fixture.live.journal.note(&Event::Hit {
+        key,
+        at_ms: now_ms() + 86_400_000,
+    });
+    fixture.live.journal.flush();
+    let plan = PrunePlan {
+        older_than: Some(Duration::from_secs(1)),
+        ..PrunePlan::default()
+    };
+    assert_eq!(fixture.store().prune(&plan).unwrap().kept_entries, 1);
 }
 
 #[test]
