@@ -1,6 +1,10 @@
 //! From a project to reports.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use astrocache_manifest::{Fingerprint, tokens::TokenHash};
 use rayon::prelude::*;
@@ -10,7 +14,7 @@ use super::{
     roots, skip,
 };
 use crate::{
-    db::{AnalysisDb, Blob, Db, PackPlaces, SourceFile, Workspace, bodies, facts, source_of},
+    db::{AnalysisDb, Db, PackPlaces, SourceFile, Workspace, bodies, facts, source_of},
     fingerprint::{DefPath, fingerprint, source_file},
     ledger::sweep,
     project::{CrateId, CrateKind, PackageSource, Project},
@@ -91,7 +95,7 @@ impl From<PackPlaces> for Places {
 }
 
 /// Where things are kept between runs, and what is wrong with the place.
-fn places(project: &Project) -> (Places, Option<String>) {
+pub fn places(project: &Project) -> (Places, Option<String>) {
     let shared = astrocache::store::shared_folder("facts");
     let notice = shared
         .as_ref()
@@ -124,6 +128,7 @@ pub(super) fn threads() -> Result<rayon::ThreadPool, AnalysisError> {
 }
 
 /// One attempt at a run; on [`threads`].
+#[derive(Clone)]
 pub(super) struct Run<'r> {
     pub(super) db: AnalysisDb,
     pub(super) project: Arc<Project>,
@@ -137,6 +142,7 @@ pub(super) struct Found {
     pub(super) workspace: Workspace,
     pub(super) searched: Vec<CrateId>,
     pub(super) in_play: Vec<CrateId>,
+    /// In the order of the analysis.
     pub(super) roots: Vec<Reported>,
 }
 
@@ -150,28 +156,45 @@ pub(super) struct Reported {
 }
 
 impl Run<'_> {
+    /// The answer of a new database.
     pub(super) fn analysis(&self) -> Result<(Analysis, Found), AnalysisError> {
+        let (searched, in_play) = self.crates();
+        let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
+        self.answer(workspace, searched, in_play)
+    }
+
+    /// Those to search for roots, and those to read.
+    pub(super) fn crates(&self) -> (Vec<CrateId>, Vec<CrateId>) {
         let searched = match &self.request.roots {
             Roots::Annotated => roots::annotated_crates(&self.project),
             Roots::Named(names) => roots::named_crates(&self.project, names),
         };
         let in_play = roots::crates_in_play(&self.project, &searched);
-        let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
+        (searched, in_play)
+    }
+
+    /// The answer of a database that holds `workspace`, whose crates are `in_play`.
+    pub(super) fn answer(
+        &self,
+        workspace: Workspace,
+        searched: Vec<CrateId>,
+        in_play: Vec<CrateId>,
+    ) -> Result<(Analysis, Found), AnalysisError> {
         self.read_all(workspace, &in_play);
         let selected = self.select(workspace, &searched)?;
-        let reported = self.reports(workspace, &selected);
+        let mut reported = self.reports(workspace, &selected);
+        if matches!(self.request.roots, Roots::Annotated) {
+            reported.sort_by_cached_key(|it| listed(&it.report));
+        }
         let mut reports: Vec<RootReport> = reported.iter().map(|it| it.report.clone()).collect();
         let mut diagnostics = self.diagnostics(workspace, &in_play);
-        if matches!(self.request.roots, Roots::Annotated) {
-            sort(&mut reports);
-        }
         tell_apart(&mut reports, &mut diagnostics);
         diagnostics.sort();
         let analysis = Analysis {
             roots: reports,
             stats: self.stats(workspace, &in_play),
             diagnostics,
-            local_files: self.local_files(workspace, &in_play),
+            local_files: self.local_files(workspace, &in_play, &reported),
             crates: searched.clone(),
             notices: Vec::new(),
             taken_ns: self.taken_ns,
@@ -262,7 +285,7 @@ impl Run<'_> {
         out.into_values().collect()
     }
 
-    fn local_files(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<LocalFile> {
+    fn local_files(&self, workspace: Workspace, crates: &[CrateId], roots: &[Reported]) -> Vec<LocalFile> {
         let sources = self.files_of(workspace, crates, true).into_iter();
         let mut out: Vec<LocalFile> = sources
             .map(|file| LocalFile {
@@ -270,10 +293,14 @@ impl Run<'_> {
                 hash: file.revision(&self.db),
             })
             .collect();
-        let blobs = self.db.files().blobs().into_iter();
-        out.extend(blobs.map(|blob: Blob| LocalFile {
-            path: blob.path(&self.db).clone(),
-            hash: blob.revision(&self.db),
+        // Not all data that was ever looked at: a database that lives on knows of more.
+        let data = roots.iter().flat_map(|root| {
+            let printed = fingerprint(&self.db, workspace, root.id);
+            printed.reads.data.iter().cloned().collect::<Vec<_>>()
+        });
+        out.extend(data.collect::<BTreeSet<_>>().into_iter().map(|path| LocalFile {
+            hash: self.db.files().blob(&self.db, &path).revision(&self.db),
+            path,
         }));
         out.sort();
         out.dedup();
@@ -419,13 +446,13 @@ fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::r
 
 /// Where a definition stands.
 #[derive(Default)]
-struct Place {
+pub(super) struct Place {
     file: camino::Utf8PathBuf,
-    line: u32,
+    pub(super) line: u32,
     column: u32,
 }
 
-fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
+pub(super) fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
     let place = with_body(db, world, id, |file, body| Place {
         file: file.path(db).clone(),
         line: body.line,
@@ -467,14 +494,16 @@ pub fn target(project: &Project, krate: CrateId) -> String {
 
 /// As they are listed.
 pub(super) fn sort(reports: &mut [RootReport]) {
-    reports.sort_by_cached_key(|it| {
-        (
-            it.package.clone(),
-            it.target.clone(),
-            it.path.clone(),
-            it.source.to_string(),
-        )
-    });
+    reports.sort_by_cached_key(listed);
+}
+
+fn listed(it: &RootReport) -> impl Ord + use<> {
+    (
+        it.package.clone(),
+        it.target.clone(),
+        it.path.clone(),
+        it.source.to_string(),
+    )
 }
 
 /// Two definitions of one path are `cfg` variants, or a mistake; each gets a path of its own.

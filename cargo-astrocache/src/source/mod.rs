@@ -5,7 +5,7 @@ mod data;
 mod read;
 mod stamp;
 
-pub use data::hash;
+pub use data::{folders, hash};
 pub use read::{MAX_BYTES, SourceError, SourceText, read};
 pub use stamp::Stamp;
 #[cfg(test)]
