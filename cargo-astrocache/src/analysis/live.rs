@@ -26,6 +26,7 @@ use crate::{
     fingerprint::{Parts, parts},
     project::{CrateId, Project},
     resolve::DefId,
+    source,
 };
 
 static REQUEST: Request = Request {
@@ -114,7 +115,7 @@ impl Live {
     }
 
     /// Every path whose content or absence decided the answer, but those of packages that the lock file pins; then the
-    /// directories that count with all that is in them.
+    /// directories of which every entry counts.
     pub fn paths(&self) -> (Vec<Utf8PathBuf>, Vec<Utf8PathBuf>) {
         let (db, project) = (&self.run.db, &self.run.project);
         let sources = db.files().sources(db).into_iter().map(|it| it.path(db).clone());
@@ -122,6 +123,7 @@ impl Live {
         let side_targets = side_targets.map(|krate| project.krate(krate).root_file.clone());
         let data = db.files().blobs().into_iter().map(|it| it.path(db).clone());
         let (folders, files): (Vec<_>, Vec<_>) = data.partition(|path| path.is_dir());
+        let folders = folders.iter().flat_map(|it| source::folders(it)).collect();
         let mut files: Vec<Utf8PathBuf> = sources.chain(side_targets).chain(files).collect();
         files.sort();
         files.dedup();

@@ -260,6 +260,7 @@ impl Run<'_> {
                 file: it.path,
                 line: it.line,
                 message: it.message,
+                hides_code: true,
             })
             .collect();
         for file in self.files_of(workspace, crates, true) {
@@ -522,6 +523,7 @@ pub(super) fn tell_apart(reports: &mut [RootReport], diagnostics: &mut Vec<Diagn
                 file: report.file.clone(),
                 line: report.line,
                 message,
+                hides_code: false,
             });
             report.path = format!("{}#{}", report.path, entry.0);
         }

@@ -61,6 +61,20 @@ pub(super) enum Command {
         #[command(flatten)]
         packages: PackageArgs,
     },
+    /// Tell on each save which cached functions it invalidates, and why
+    ///
+    /// Runs until Ctrl-C. Keeps the ledger up to date, which the `#[cached]` macro reads while it compiles, so that a build
+    /// after a save need not analyze anything.
+    #[command(after_help = exit::TABLE)]
+    Watch {
+        /// Write Astrocache.lock too, whenever all source files parse
+        #[arg(long)]
+        update: bool,
+        #[command(flatten)]
+        project: ProjectArgs,
+        #[command(flatten)]
+        packages: PackageArgs,
+    },
     /// Print the fingerprint of any functions of the workspace, cached or not
     #[command(after_help = exit::TABLE)]
     Fingerprint {

@@ -15,13 +15,15 @@ Exit codes:
 pub(super) enum Outcome {
     Done,
     Findings,
+    Interrupted,
 }
 
-/// The exit code of a finished command. Ctrl-C ends the process by its signal, which shells report as 130.
+/// The exit code of a finished command. But for `watch`, Ctrl-C ends the process by its signal, which shells report as 130.
 pub(super) fn code(result: &anyhow::Result<Outcome>) -> ExitCode {
     ExitCode::from(match result {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Findings) => 1,
+        Ok(Outcome::Interrupted) => 130,
         Err(_) => 2,
     })
 }

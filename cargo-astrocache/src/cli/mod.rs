@@ -14,5 +14,6 @@ mod session;
 mod stamp;
 mod ui;
 mod update;
+mod watch;
 
 pub use run::main;

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use super::args::{Cli, Command};
 use super::exit::{self, Outcome};
 use super::ui::{self, Ui};
-use super::{check, explain, fingerprint, ledger, list, prune, update};
+use super::{check, explain, fingerprint, ledger, list, prune, update, watch};
 
 /// Runs the command line of this process. Cargo calls `cargo-astrocache astrocache ..`; without the second word
 /// it works as well.
@@ -41,6 +41,11 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<Outcome> {
         Command::Explain { function, project } => explain::run(function, project, ui),
         Command::List { project, packages } => list::run(project, packages, ui),
         Command::Fingerprint { functions, project } => fingerprint::run(functions, project, ui),
+        Command::Watch {
+            update,
+            project,
+            packages,
+        } => watch::run(*update, project, packages, ui),
         Command::Ledger { project } => ledger::run(project, ui),
     }
 }

@@ -109,6 +109,18 @@ impl Ui {
         self.stdout(&text)
     }
 
+    /// One JSON document on a line of stdout, for a reader that waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Also that the reader is gone.
+    pub(super) fn json_line(&self, value: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_string(value)?;
+        text.push('\n');
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    }
+
     /// What was asked for, on stdout. A reader that has seen enough (`| head`) is no error.
     pub(super) fn stdout(&self, text: &str) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();

@@ -5,3 +5,5 @@ mod errors;
 mod example;
 mod original;
 mod scratch;
+#[cfg(unix)]
+mod watch;
