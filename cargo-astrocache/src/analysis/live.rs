@@ -18,11 +18,11 @@ use super::{
     changes::{Change, Names, Side, changes},
     report::{Analysis, RootReport},
     roots,
-    run::{AnalysisError, Found, Places, Request, Roots, Run, threads},
+    run::{AnalysisError, Found, Places, Request, Roots, Run, begin, threads},
     state::project_hash,
 };
 use crate::{
-    db::{AnalysisDb, Db, Known, PackPlaces, Packs, Workspace},
+    db::{AnalysisDb, Db, Packs, Workspace},
     fingerprint::{Parts, parts},
     project::{CrateId, Project},
     resolve::DefId,
@@ -74,9 +74,6 @@ pub struct RootChange {
     pub why: Vec<Change>,
 }
 
-/// A new database with its answer.
-type Begun = (Run<'static>, Workspace, Analysis, Found);
-
 impl Live {
     /// Analyzes the cached functions of `project`, and keeps what that took.
     ///
@@ -86,7 +83,8 @@ impl Live {
     pub fn open(project: &Project, places: Places) -> Result<Live, AnalysisError> {
         let threads = threads()?;
         let project = Arc::new(project.clone());
-        let (run, workspace, analysis, found) = threads.install(|| begin(&project, &places))?;
+        let (run, analysis, found) = threads.install(|| begin(&project, &REQUEST, &places))?;
+        let workspace = found.workspace;
         let ids: Vec<DefId> = found.roots.iter().map(|it| it.id).collect();
         let db = run.db.clone();
         let parts = threads.install(move || all_parts(db, workspace, ids));
@@ -186,9 +184,9 @@ impl Live {
 
     fn start_over(&mut self) -> Result<(Analysis, Found), AnalysisError> {
         let project = self.run.project.clone();
-        let (run, workspace, analysis, found) = self.threads.install(|| begin(&project, &self.places))?;
+        let (run, analysis, found) = self.threads.install(|| begin(&project, &REQUEST, &self.places))?;
         self.inputs_at_first = run.db.files().count();
-        (self.run, self.workspace) = (run, workspace);
+        (self.run, self.workspace) = (run, found.workspace);
         Ok((analysis, found))
     }
 
@@ -275,31 +273,4 @@ fn key(report: &RootReport) -> Key<'_> {
 fn all_parts(db: AnalysisDb, workspace: Workspace, roots: Vec<DefId>) -> Vec<Arc<Parts>> {
     let all = roots.into_par_iter();
     all.map_with(db, |db, id| Arc::new(parts(db, workspace, id))).collect()
-}
-
-/// A new database, and what it answers.
-fn begin(project: &Arc<Project>, places: &Places) -> Result<Begun, AnalysisError> {
-    for attempt in 0..3 {
-        // What the packs say of a pinned file may be what is wrong: from the second time on, the disk is asked.
-        let packs = match attempt {
-            0 => places.packs.clone(),
-            _ => PackPlaces::default(),
-        };
-        let run = Run {
-            db: AnalysisDb::new(Packs::new(project, packs), Known::default()),
-            project: project.clone(),
-            request: &REQUEST,
-            taken_ns: now_ns(),
-        };
-        let (searched, in_play) = run.crates();
-        let workspace = Workspace::new(&run.db, project.clone(), in_play.clone().into());
-        let (mut analysis, found) = run.answer(workspace, searched, in_play)?;
-        if run.db.files().is_raced() {
-            continue;
-        }
-        run.db.save_packs();
-        analysis.notices.extend(run.db.files().packs().take_notice());
-        return Ok((run, workspace, analysis, found));
-    }
-    Err(AnalysisError::Unsettled)
 }

@@ -10,6 +10,7 @@ mod pack_tests;
 mod report;
 mod roots;
 mod run;
+mod since;
 mod skip;
 mod state;
 #[cfg(test)]
@@ -23,3 +24,4 @@ pub use ledger::ledger;
 pub use live::{Live, RootChange, Update};
 pub use report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats};
 pub use run::{AnalysisError, Places, Request, Roots, places, run, run_at};
+pub use since::{Since, since};

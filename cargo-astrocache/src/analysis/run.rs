@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use astrocache_manifest::{Fingerprint, tokens::TokenHash};
+use astrocache_manifest::{Fingerprint, now_ns, tokens::TokenHash};
 use rayon::prelude::*;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     roots, skip,
 };
 use crate::{
-    db::{AnalysisDb, Db, PackPlaces, SourceFile, Workspace, bodies, facts, source_of},
+    db::{AnalysisDb, Db, Known, PackPlaces, Packs, SourceFile, Workspace, bodies, facts, source_of},
     fingerprint::{DefPath, fingerprint, source_file},
     ledger::sweep,
     project::{CrateId, CrateKind, PackageSource, Project},
@@ -153,6 +153,36 @@ pub(super) struct Reported {
     pub(super) report: RootReport,
     /// Those of its findings, in order.
     pub(super) findings: Vec<DefId>,
+}
+
+/// A new database, and what it answers.
+pub(super) fn begin<'r>(
+    project: &Arc<Project>,
+    request: &'r Request,
+    places: &Places,
+) -> Result<(Run<'r>, Analysis, Found), AnalysisError> {
+    for attempt in 0..3 {
+        // What the packs say of a pinned file may be what is wrong: from the second time on, the disk is asked.
+        let packs = match attempt {
+            0 => places.packs.clone(),
+            _ => PackPlaces::default(),
+        };
+        let run = Run {
+            db: AnalysisDb::new(Packs::new(project, packs), Known::default()),
+            project: project.clone(),
+            request,
+            taken_ns: now_ns(),
+        };
+        let answer = run.analysis();
+        if run.db.files().is_raced() {
+            continue;
+        }
+        let (mut analysis, found) = answer?;
+        run.db.save_packs();
+        analysis.notices.extend(run.db.files().packs().take_notice());
+        return Ok((run, analysis, found));
+    }
+    Err(AnalysisError::Unsettled)
 }
 
 impl Run<'_> {

@@ -50,6 +50,17 @@ pub(super) enum Command {
     Explain {
         /// A function: `app::render::page`, `app::Page::render`, or the end of such a path
         function: String,
+        /// Tell only what of that code is not as it was in this git revision
+        #[arg(long, value_name = "REV")]
+        since: Option<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Sum up the packages and files that the code of a function comes from
+    #[command(after_help = exit::TABLE)]
+    Deps {
+        /// A function: `app::render::page`, or the end of such a path [default: all cached functions]
+        function: Option<String>,
         #[command(flatten)]
         project: ProjectArgs,
     },
@@ -83,6 +94,20 @@ pub(super) enum Command {
         functions: Vec<String>,
         #[command(flatten)]
         project: ProjectArgs,
+    },
+    /// Have Astrocache.lock checked before each commit, or by CI
+    ///
+    /// Writes what is missing and leaves alone what is there: a file that exists is not changed, but told what to add to it.
+    #[command(after_help = exit::TABLE)]
+    Init(InitArgs),
+    /// Print a completion script for a shell
+    ///
+    /// It completes `cargo-astrocache`, which does the same as `cargo astrocache`. For bash, for example:
+    /// `cargo astrocache completions bash > ~/.local/share/bash-completion/completions/cargo-astrocache`
+    #[command(after_help = exit::TABLE)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
     },
     /// Write the ledger that the `#[cached]` macro reads while it compiles
     #[command(hide = true)]
@@ -155,6 +180,30 @@ pub(super) struct PruneArgs {
     /// Path to Cargo.toml
     #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
     pub(super) manifest_path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// What to set up [default: `pre-commit` where there is a .pre-commit-config.yaml, else `git-hook`; and `github` where
+    /// there is a .github]
+    #[arg(value_enum)]
+    pub(super) what: Vec<Setup>,
+    /// Tell what would be written; write nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
+    pub(super) manifest_path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Setup {
+    /// A hook of git itself
+    GitHook,
+    /// A hook for <https://pre-commit.com>
+    PreCommit,
+    /// A workflow for GitHub Actions
+    Github,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 pub(super) const TABLE: &str = "\
 Exit codes:
   0    all is well: fresh, or done
-  1    findings: Astrocache.lock is missing or does not fit the source
+  1    findings: Astrocache.lock is missing or does not fit the source, or `init` leaves a file for you to edit
   2    could not do it: wrong usage, no such project or function, unreadable files
   130  interrupted with Ctrl-C; files are written whole or not at all";
 

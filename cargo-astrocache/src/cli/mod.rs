@@ -2,15 +2,19 @@
 
 mod args;
 mod check;
+mod completions;
+mod deps;
 mod exit;
 mod explain;
 mod fingerprint;
 mod freshness;
+mod init;
 mod ledger;
 mod list;
 mod prune;
 mod run;
 mod session;
+mod since;
 mod stamp;
 mod ui;
 mod update;

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use super::args::{Cli, Command};
 use super::exit::{self, Outcome};
 use super::ui::{self, Ui};
-use super::{check, explain, fingerprint, ledger, list, prune, update, watch};
+use super::{check, completions, deps, explain, fingerprint, init, ledger, list, prune, since, update, watch};
 
 /// Runs the command line of this process. Cargo calls `cargo-astrocache astrocache ..`; without the second word
 /// it works as well.
@@ -38,7 +38,19 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<Outcome> {
         Command::Check { project, packages } => check::run(project, packages, ui),
         Command::Update { project, packages } => update::run(project, packages, ui),
         Command::Prune(args) => prune::run(args, ui),
-        Command::Explain { function, project } => explain::run(function, project, ui),
+        Command::Deps { function, project } => deps::run(function.as_deref(), project, ui),
+        Command::Init(args) => init::run(args, ui),
+        Command::Completions { shell } => completions::run(*shell, ui),
+        Command::Explain {
+            function,
+            since: None,
+            project,
+        } => explain::run(function, project, ui),
+        Command::Explain {
+            function,
+            since: Some(rev),
+            project,
+        } => since::run(function, rev, project, ui),
         Command::List { project, packages } => list::run(project, packages, ui),
         Command::Fingerprint { functions, project } => fingerprint::run(functions, project, ui),
         Command::Watch {

@@ -74,6 +74,11 @@ impl Ui {
         }
     }
 
+    /// Whether more is to be said.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// Something the user asked to be told: printed with `-q` too, as an annotation for GitHub.
     pub(super) fn finding(&self, verb: &str, place: Option<Place<'_>>, message: impl Display) {
         match (self.format, place) {

@@ -1,7 +1,8 @@
-//! Text and hash of source files on disk. The only place that reads them; which ones is decided by whoever
-//! follows `mod` from a crate's root.
+//! Text and hash of source files on disk, also as a git revision had them. The only place that reads them; which ones is
+//! decided by whoever follows `mod` from a crate's root.
 
 mod data;
+pub mod git;
 mod read;
 mod stamp;
 

@@ -5,5 +5,7 @@ mod errors;
 mod example;
 mod original;
 mod scratch;
+mod setup;
+mod since;
 #[cfg(unix)]
 mod watch;

@@ -2,16 +2,18 @@
 //! machine and from hour to hour, so ratios are what to read.
 
 mod store;
+mod watch;
 
 use anyhow::bail;
 
 /// Measures one area.
 pub fn run(mut arguments: Vec<String>) -> anyhow::Result<()> {
     if arguments.is_empty() {
-        bail!("name what to measure: store");
+        bail!("name what to measure: store, watch");
     }
     match arguments.remove(0).as_str() {
         "store" => store::run(arguments),
-        other => bail!("nothing to measure by the name `{other}`; there is store"),
+        "watch" => watch::run(arguments),
+        other => bail!("nothing to measure by the name `{other}`; there are store and watch"),
     }
 }

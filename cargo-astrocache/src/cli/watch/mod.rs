@@ -7,6 +7,8 @@
 mod eyes;
 mod tell;
 
+pub(super) use tell::change_json;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

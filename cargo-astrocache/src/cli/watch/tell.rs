@@ -72,7 +72,8 @@ fn root_json(root: &RootChange) -> Value {
     })
 }
 
-fn change_json(change: &Change) -> Value {
+/// As `explain --since` prints it, too.
+pub(in crate::cli) fn change_json(change: &Change) -> Value {
     let place = (!change.file.as_str().is_empty()).then_some(&change.file);
     json!({
         "status": change.kind.to_string(),
