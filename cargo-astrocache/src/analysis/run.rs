@@ -18,7 +18,7 @@ use crate::{
     fingerprint::{DefPath, fingerprint, source_file},
     ledger::sweep,
     project::{CrateId, CrateKind, PackageSource, Project},
-    reach::{closure, findings},
+    reach::{Finding, closure, findings},
     resolve::{DefId, Index, World, declarations, resolver, tables},
     syntax::DefBody,
 };
@@ -416,7 +416,7 @@ fn report(
         .file
         .strip_prefix(root)
         .map_or(place.file.clone(), |path| path.to_owned());
-    let found = findings(db, workspace, &closure);
+    let found = found(db, workspace, id);
     let definitions = match explain {
         true => closure
             .items
@@ -452,7 +452,13 @@ fn report(
     }
 }
 
-fn finding(db: &dyn Db, world: &World, it: &crate::reach::Finding) -> astrocache_manifest::Finding {
+/// What memoization cannot see in the closure of `root`.
+#[salsa::tracked(returns(clone), no_eq)]
+fn found(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Vec<Finding>> {
+    Arc::new(findings(db, workspace, &closure(db, workspace, root)))
+}
+
+fn finding(db: &dyn Db, world: &World, it: &Finding) -> astrocache_manifest::Finding {
     let place = place(db, world, it.id);
     astrocache_manifest::Finding {
         kind: it.kind.to_owned(),

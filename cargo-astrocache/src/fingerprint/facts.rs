@@ -91,8 +91,8 @@ pub fn collect(
         included(db, world, *id, include, &mut facts);
     }
     match found.locations {
-        true => positions(world, closure.items.iter().map(|item| item.id), own, &mut facts),
-        false => positions(world, found.positions.into_iter(), own, &mut facts),
+        true => positions(db, world, closure.items.iter().map(|item| item.id), own, &mut facts),
+        false => positions(db, world, found.positions.into_iter(), own, &mut facts),
     }
     for &package in &found.packages {
         build_script(db, workspace, world, package, &mut facts);
@@ -304,7 +304,7 @@ fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mu
 }
 
 /// Lines and columns can be seen: where these definitions stand joins the fingerprint.
-fn positions(world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
+fn positions(db: &dyn Db, world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
     for id in ids {
         let identity = own.identity(id);
         let layout = own.with_body(id, |body| body.layout).unwrap_or(0);
@@ -312,6 +312,10 @@ fn positions(world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>,
             .map(id.krate)
             .map_or("", |map| map.units[id.unit as usize].path.as_str());
         facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
+        // Bodies are equal to a query wherever they stand.
+        if let Some(file) = source_file(db, world, id) {
+            let _ = file.revision(db);
+        }
         facts.reads.texts.insert((id.krate, id.unit));
     }
 }
