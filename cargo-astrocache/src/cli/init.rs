@@ -189,7 +189,7 @@ fn pre_commit(path: Utf8PathBuf, check: &str) -> Piece {
         name: cargo astrocache check
         entry: {check}
         language: system
-        files: '(\.rs|Cargo\.(toml|lock)|Astrocache\.lock)$'
+        always_run: true
         pass_filenames: false
 "
     );

@@ -156,7 +156,7 @@ fn what_is_there_is_left_as_it_is_and_what_to_add_is_told() {
                 name: cargo astrocache check
                 entry: cargo astrocache check
                 language: system
-                files: '(\.rs|Cargo\.(toml|lock)|Astrocache\.lock)$'
+                always_run: true
                 pass_filenames: false
         --- stderr
                Yours ROOT/.pre-commit-config.yaml is there and is left as it is; add under `repos:`
@@ -250,7 +250,7 @@ fn our_own_hook_for_pre_commit_says_the_same() {
     let ours = astrocache_tests::project::checkout().join(".pre-commit-hooks.yaml");
     let ours = fs::read_to_string(ours).unwrap();
     let fields = |text: &str| -> Vec<String> {
-        let keys = ["entry:", "language:", "files:", "pass_filenames:"];
+        let keys = ["entry:", "language:", "always_run:", "pass_filenames:"];
         let lines = text
             .lines()
             .map(str::trim)

@@ -1,5 +1,5 @@
-//! `cargo xtask bench watch`: from save to answer, on a copy of this workspace with a member whose cached functions run the
-//! whole analyzer and a part of it. Beside it, a new process that answers after the same edit.
+//! `cargo xtask bench watch`: from save to answer, on a copy of this workspace with a member that has a cached function: once
+//! one that runs little, once one that runs the whole analyzer. Beside it, a new process that answers after the same edit.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -14,30 +14,38 @@ use crate::workspace::{cargo, files, root};
 
 const ROUNDS: usize = 15;
 
-/// A file that both cached functions run code of.
-const FILE: &str = "cargo-astrocache/src/syntax/hash.rs";
+/// A file that both cached functions run code of, in its first function.
+const FILE: &str = "astrocache-runtime/manifest/src/tokens.rs";
 
 const MANIFEST: &str = r#"[package]
 name = "probe"
 version = "0.1.0"
 edition = "2024"
 [dependencies]
+astrocache-manifest.workspace = true
 astrocache-runtime.workspace = true
 cargo-astrocache.workspace = true
-ra_ap_parser.workspace = true
 "#;
 
-const CODE: &str = "//! Two cached functions.
-#[astrocache::cached]
-pub fn whole(name: String) -> bool {
+const PROBES: [(&str, &str); 2] = [
+    (
+        "little",
+        "#[astrocache::cached]
+pub fn probe(name: String) -> String {
+    format!(\"{name} {:?}\", astrocache_manifest::tokens::source_hash([]))
+}
+",
+    ),
+    (
+        "the analyzer",
+        "#[astrocache::cached]
+pub fn probe(name: String) -> bool {
     cargo_astrocache::cli::main();
     name.is_empty()
 }
-#[astrocache::cached]
-pub fn part(text: String) -> usize {
-    cargo_astrocache::syntax::facts(&text, ra_ap_parser::Edition::CURRENT).items.defs.len()
-}
-";
+",
+    ),
+];
 
 /// What an edit does to the text of [`FILE`].
 type Edit = fn(&str, usize) -> String;
@@ -73,43 +81,47 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
             .env("CARGO_NET_OFFLINE", "true");
         command
     };
-    let mut watch = Watch::start(command())?;
-    println!(
-        "from save to answer, {ROUNDS} rounds each, on this workspace: {}",
-        watch.started
-    );
-    println!("\n| edit of a file that 2 cached functions reach | median | slowest | a new process, median | ratio |");
-    println!("| --- | --- | --- | --- | --- |");
+    println!("from save to answer on this workspace; {ROUNDS} rounds each, median and slowest\n");
+    println!("| the function runs | edit | save to answer | slowest | a new process | ratio |");
+    println!("| --- | --- | --- | --- | --- | --- |");
     let path = workspace.join(FILE);
     let text = fs::read_to_string(&path)?;
-    for (name, edit) in EDITS {
-        let (mut watched, mut fresh) = (Vec::new(), Vec::new());
-        for round in 0..ROUNDS {
-            let saved = Instant::now();
-            fs::write(path.with_extension("tmp"), edit(&text, round))?;
+    for (what, code) in PROBES {
+        fs::write(
+            workspace.join("probe/src/lib.rs"),
+            format!("//! A cached function.\n{code}"),
+        )?;
+        let mut watch = Watch::start(command())?;
+        for (name, edit) in EDITS {
+            let (mut watched, mut fresh) = (Vec::new(), Vec::new());
+            for round in 0..ROUNDS {
+                let saved = Instant::now();
+                fs::write(path.with_extension("tmp"), edit(&text, round))?;
+                fs::rename(path.with_extension("tmp"), &path)?;
+                let answer = watch.answer()?;
+                watched.push(saved.elapsed());
+                let invalidated = answer["invalidated"].as_array().map_or(0, Vec::len);
+                ensure!(invalidated == usize::from(name == "body"), "{name}: {answer}");
+                let started = Instant::now();
+                let output = command().args(["list", "--message-format", "json"]).output()?;
+                fresh.push(started.elapsed());
+                ensure!(output.status.success(), "a new process gave no answer");
+                compare(&answer, &output.stdout)?;
+            }
+            // Back, so that the next edit starts from the same text.
+            fs::write(path.with_extension("tmp"), &text)?;
             fs::rename(path.with_extension("tmp"), &path)?;
-            let answer = watch.answer()?;
-            watched.push(saved.elapsed());
-            let invalidated = answer["invalidated"].as_array().map_or(0, Vec::len);
-            ensure!(invalidated == if name == "body" { 2 } else { 0 }, "{name}: {answer}");
-            let started = Instant::now();
-            let output = command().args(["list", "--message-format", "json"]).output()?;
-            fresh.push(started.elapsed());
-            ensure!(output.status.success(), "a new process gave no answer");
-            watch.compare(&answer, &output.stdout)?;
+            watch.answer()?;
+            let (median, slowest) = spread(&mut watched);
+            let (new, _) = spread(&mut fresh);
+            let ratio = median.as_secs_f64() / new.as_secs_f64();
+            println!(
+                "| {what} | {name} | {} | {} | {} | {ratio:.2} |",
+                ms(median),
+                ms(slowest),
+                ms(new)
+            );
         }
-        // Back, so that the next edit starts from the same text.
-        fs::write(&path, &text)?;
-        watch.answer()?;
-        let (median, slowest) = spread(&mut watched);
-        let (new, _) = spread(&mut fresh);
-        let ratio = median.as_secs_f64() / new.as_secs_f64();
-        println!(
-            "| {name} | {} | {} | {} | {ratio:.2} |",
-            ms(median),
-            ms(slowest),
-            ms(new)
-        );
     }
     Ok(())
 }
@@ -118,8 +130,6 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
 struct Watch {
     child: Child,
     lines: BufReader<ChildStdout>,
-    started: String,
-    fingerprints: Vec<(String, String)>,
 }
 
 impl Watch {
@@ -132,12 +142,9 @@ impl Watch {
         let mut watch = Watch {
             child,
             lines: BufReader::new(stdout),
-            started: String::new(),
-            fingerprints: Vec::new(),
         };
         let line = watch.line()?;
-        ensure!(line["roots"] == 2, "{line}");
-        watch.started = format!("ready after {:.2} s", line["seconds"].as_f64().unwrap_or_default());
+        ensure!(line["roots"] == 1, "{line}");
         Ok(watch)
     }
 
@@ -152,23 +159,21 @@ impl Watch {
         ensure!(line["reason"] == "edit", "{line}");
         Ok(line)
     }
+}
 
-    /// Both know the same fingerprints of what changed.
-    fn compare(&mut self, answer: &Value, listed: &[u8]) -> anyhow::Result<()> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let pairs = |all: &Value| -> Vec<(String, String)> {
-            let all = all.as_array().into_iter().flatten();
-            all.map(|it| (text(&it["path"]), text(&it["fingerprint"]))).collect()
-        };
-        self.fingerprints = pairs(&serde_json::from_slice(listed)?);
-        let told = pairs(&answer["invalidated"]);
-        ensure!(
-            told.iter().all(|it| self.fingerprints.contains(it)),
-            "told {told:?}, but a new process finds {:?}",
-            self.fingerprints
-        );
-        Ok(())
-    }
+/// A new process knows what was told.
+fn compare(answer: &Value, listed: &[u8]) -> anyhow::Result<()> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let pairs = |all: &Value| -> Vec<(String, String)> {
+        let all = all.as_array().into_iter().flatten();
+        all.map(|it| (text(&it["path"]), text(&it["fingerprint"]))).collect()
+    };
+    let (told, found) = (pairs(&answer["invalidated"]), pairs(&serde_json::from_slice(listed)?));
+    ensure!(
+        told.iter().all(|it| found.contains(it)),
+        "told {told:?}, but a new process finds {found:?}"
+    );
+    Ok(())
 }
 
 impl Drop for Watch {
@@ -190,8 +195,7 @@ fn copy_workspace(to: &Path) -> anyhow::Result<()> {
     ensure!(with_probe != text, "no `members` in Cargo.toml");
     fs::write(manifest, with_probe)?;
     fs::create_dir_all(to.join("probe/src"))?;
-    fs::write(to.join("probe/Cargo.toml"), MANIFEST)?;
-    Ok(fs::write(to.join("probe/src/lib.rs"), CODE)?)
+    Ok(fs::write(to.join("probe/Cargo.toml"), MANIFEST)?)
 }
 
 /// A statement at the start of the first function's body.
