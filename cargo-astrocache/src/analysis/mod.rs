@@ -1,12 +1,16 @@
-//! One run: which crates are read, which roots there are, and what is reported of them.
+//! One run: which crates are read, which roots there are, and what is reported of them. And runs that follow one another
+//! in one process (`live`).
 
+mod changes;
 mod keep;
 mod ledger;
+mod live;
 #[cfg(test)]
 mod pack_tests;
 mod report;
 mod roots;
 mod run;
+mod since;
 mod skip;
 mod state;
 #[cfg(test)]
@@ -15,6 +19,9 @@ mod state_tests;
 mod tests;
 mod wire;
 
+pub use changes::{Change, ChangeKind};
 pub use ledger::ledger;
+pub use live::{Live, RootChange, Update};
 pub use report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats};
-pub use run::{AnalysisError, Places, Request, Roots, run, run_at};
+pub use run::{AnalysisError, Places, Request, Roots, places, run, run_at};
+pub use since::{Since, since};

@@ -48,6 +48,8 @@ pub struct Diagnostic {
     /// From 1; 0 where it is about the whole file.
     pub line: u32,
     pub message: String,
+    /// There may be code that was not seen.
+    pub hides_code: bool,
 }
 
 impl Diagnostic {
@@ -57,6 +59,7 @@ impl Diagnostic {
             file: file.to_owned(),
             line: 0,
             message: format!("does not parse ({errors} syntax errors); analyzed as far as it does"),
+            hides_code: true,
         }
     }
 }

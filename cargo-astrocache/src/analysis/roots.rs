@@ -86,21 +86,14 @@ pub fn named_crates(project: &Project, names: &[String]) -> Vec<CrateId> {
     out.into_iter().collect()
 }
 
-/// Those of `crates` whose unit tests may hold annotated functions: some function there has an attribute macro, or
-/// `func!` stands there.
+/// Those of `crates` whose unit tests may hold annotated functions: some function there has an attribute macro.
 pub fn with_roots_in_tests(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<CrateId> {
-    let world = resolver(db, workspace);
-    let has_tests = |krate: &CrateId| !world.project.krate(*krate).test_deps.is_empty();
-    let may_be_root = |def: &Def| match &def.data {
-        DefData::Func(_) => true,
-        _ => def.kind == DefKind::Fn && def.attrs.iter().any(|attr| !attr.derive),
-    };
+    let may_be_root = |def: &Def| def.kind == DefKind::Fn && def.attrs.iter().any(|attr| !attr.derive);
     let in_tests = |krate: &CrateId| {
         let map = declarations(db, workspace, *krate);
-        map.def_ids().any(|id| may_be_root(map.def(id)) && world.is_test(id))
+        map.def_ids().any(|id| may_be_root(map.def(id)) && map.is_test(id))
     };
-    let crates = crates.iter().copied().filter(has_tests);
-    crates.filter(in_tests).collect()
+    crates.iter().copied().filter(in_tests).collect()
 }
 
 /// Everything that must be read for roots in `crates`: what they can see; the other members, which can bring types to

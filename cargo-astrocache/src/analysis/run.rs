@@ -1,8 +1,12 @@
 //! From a project to reports.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
-use astrocache_manifest::{Fingerprint, tokens::TokenHash};
+use astrocache_manifest::{Fingerprint, now_ns, tokens::TokenHash};
 use rayon::prelude::*;
 
 use super::{
@@ -10,11 +14,11 @@ use super::{
     roots, skip,
 };
 use crate::{
-    db::{AnalysisDb, Blob, Db, PackPlaces, SourceFile, Workspace, bodies, facts, source_of},
+    db::{AnalysisDb, Db, Known, PackPlaces, Packs, SourceFile, Workspace, bodies, facts, source_of},
     fingerprint::{DefPath, fingerprint, source_file},
     ledger::sweep,
     project::{CrateId, CrateKind, PackageSource, Project},
-    reach::{closure, findings},
+    reach::{Finding, closure, findings},
     resolve::{DefId, Index, World, declarations, resolver, tables},
     syntax::DefBody,
 };
@@ -91,7 +95,7 @@ impl From<PackPlaces> for Places {
 }
 
 /// Where things are kept between runs, and what is wrong with the place.
-fn places(project: &Project) -> (Places, Option<String>) {
+pub fn places(project: &Project) -> (Places, Option<String>) {
     let shared = astrocache::store::shared_folder("facts");
     let notice = shared
         .as_ref()
@@ -124,6 +128,7 @@ pub(super) fn threads() -> Result<rayon::ThreadPool, AnalysisError> {
 }
 
 /// One attempt at a run; on [`threads`].
+#[derive(Clone)]
 pub(super) struct Run<'r> {
     pub(super) db: AnalysisDb,
     pub(super) project: Arc<Project>,
@@ -137,6 +142,7 @@ pub(super) struct Found {
     pub(super) workspace: Workspace,
     pub(super) searched: Vec<CrateId>,
     pub(super) in_play: Vec<CrateId>,
+    /// In the order of the analysis.
     pub(super) roots: Vec<Reported>,
 }
 
@@ -149,27 +155,100 @@ pub(super) struct Reported {
     pub(super) findings: Vec<DefId>,
 }
 
+/// A new database, and what it answers.
+pub(super) fn begin<'r>(
+    project: &Arc<Project>,
+    request: &'r Request,
+    places: &Places,
+) -> Result<(Run<'r>, Analysis, Found), AnalysisError> {
+    for attempt in 0..3 {
+        // What the packs say of a pinned file may be what is wrong: from the second time on, the disk is asked.
+        let packs = match attempt {
+            0 => places.packs.clone(),
+            _ => PackPlaces::default(),
+        };
+        let run = Run {
+            db: AnalysisDb::new(Packs::new(project, packs), Known::default()),
+            project: project.clone(),
+            request,
+            taken_ns: now_ns(),
+        };
+        let answer = run.analysis();
+        if run.db.files().is_raced() {
+            continue;
+        }
+        let (mut analysis, found) = answer?;
+        run.db.save_packs();
+        analysis.notices.extend(run.db.files().packs().take_notice());
+        return Ok((run, analysis, found));
+    }
+    Err(AnalysisError::Unsettled)
+}
+
 impl Run<'_> {
+    /// The answer of a new database.
     pub(super) fn analysis(&self) -> Result<(Analysis, Found), AnalysisError> {
-        let searched = match &self.request.roots {
+        let searched = self.searched();
+        let scout = Workspace::new(&self.db, self.project.clone(), Arc::from([]));
+        let in_play = self.in_play(scout, &searched);
+        let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
+        self.answer(workspace, searched, in_play)
+    }
+
+    /// The crates to search for roots.
+    fn searched(&self) -> Vec<CrateId> {
+        match &self.request.roots {
             Roots::Annotated => roots::annotated_crates(&self.project),
             Roots::Named(names) => roots::named_crates(&self.project, names),
+        }
+    }
+
+    /// Those to read for roots in `searched`. Of `workspace` only the project counts.
+    pub(super) fn in_play(&self, workspace: Workspace, searched: &[CrateId]) -> Vec<CrateId> {
+        let of_project = roots::crates_in_play(&self.project, searched, &[]);
+        let tested: Vec<CrateId> = searched
+            .iter()
+            .copied()
+            .filter(|&krate| {
+                let mut deps = self.project.krate(krate).test_deps.iter();
+                deps.any(|dep| !of_project.contains(&dep.krate))
+            })
+            .collect();
+        let tested = match &self.request.roots {
+            Roots::Annotated => {
+                self.read_all(workspace, &tested);
+                roots::with_roots_in_tests(&self.db, workspace, &tested)
+            }
+            Roots::Named(_) => tested,
         };
-        let (workspace, in_play) = self.read_for(&searched);
+        match tested.is_empty() {
+            true => of_project,
+            false => roots::crates_in_play(&self.project, searched, &tested),
+        }
+    }
+
+    /// The answer of a database that holds `workspace`, whose crates are `in_play`.
+    pub(super) fn answer(
+        &self,
+        workspace: Workspace,
+        searched: Vec<CrateId>,
+        in_play: Vec<CrateId>,
+    ) -> Result<(Analysis, Found), AnalysisError> {
+        self.read_all(workspace, &in_play);
         let selected = self.select(workspace, &searched)?;
-        let reported = self.reports(workspace, &selected);
+        let mut reported = self.reports(workspace, &selected);
+        if matches!(self.request.roots, Roots::Annotated) {
+            reported.sort_by_cached_key(|it| listed(&it.report));
+        }
         let mut reports: Vec<RootReport> = reported.iter().map(|it| it.report.clone()).collect();
         let mut diagnostics = self.diagnostics(workspace, &in_play);
-        if matches!(self.request.roots, Roots::Annotated) {
-            sort(&mut reports);
-        }
         tell_apart(&mut reports, &mut diagnostics);
         diagnostics.sort();
         let analysis = Analysis {
             roots: reports,
             stats: self.stats(workspace, &in_play),
             diagnostics,
-            local_files: self.local_files(workspace, &in_play),
+            local_files: self.local_files(workspace, &in_play, &reported),
             crates: searched.clone(),
             notices: Vec::new(),
             taken_ns: self.taken_ns,
@@ -181,26 +260,6 @@ impl Run<'_> {
             roots: reported,
         };
         Ok((analysis, found))
-    }
-
-    /// Reads what roots in `searched` need.
-    fn read_for(&self, searched: &[CrateId]) -> (Workspace, Vec<CrateId>) {
-        let read = |tested: &[CrateId]| {
-            let in_play = roots::crates_in_play(&self.project, searched, tested);
-            let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
-            self.read_all(workspace, &in_play);
-            (workspace, in_play)
-        };
-        let (workspace, in_play) = read(&[]);
-        let tested = match &self.request.roots {
-            Roots::Annotated => roots::with_roots_in_tests(&self.db, workspace, searched),
-            Roots::Named(_) => searched.to_vec(),
-        };
-        let more = tested.iter().any(|&krate| {
-            let mut deps = self.project.krate(krate).test_deps.iter();
-            deps.any(|dep| !in_play.contains(&dep.krate))
-        });
-        if more { read(&tested) } else { (workspace, in_play) }
     }
 
     /// Parses every file, crates in parallel.
@@ -255,6 +314,7 @@ impl Run<'_> {
                 file: it.path,
                 line: it.line,
                 message: it.message,
+                hides_code: true,
             })
             .collect();
         for file in self.files_of(workspace, crates, true) {
@@ -280,7 +340,7 @@ impl Run<'_> {
         out.into_values().collect()
     }
 
-    fn local_files(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<LocalFile> {
+    fn local_files(&self, workspace: Workspace, crates: &[CrateId], roots: &[Reported]) -> Vec<LocalFile> {
         let sources = self.files_of(workspace, crates, true).into_iter();
         let mut out: Vec<LocalFile> = sources
             .map(|file| LocalFile {
@@ -288,10 +348,14 @@ impl Run<'_> {
                 hash: file.revision(&self.db),
             })
             .collect();
-        let blobs = self.db.files().blobs().into_iter();
-        out.extend(blobs.map(|blob: Blob| LocalFile {
-            path: blob.path(&self.db).clone(),
-            hash: blob.revision(&self.db),
+        // Not all data that was ever looked at: a database that lives on knows of more.
+        let data = roots.iter().flat_map(|root| {
+            let printed = fingerprint(&self.db, workspace, root.id);
+            printed.reads.data.iter().cloned().collect::<Vec<_>>()
+        });
+        out.extend(data.collect::<BTreeSet<_>>().into_iter().map(|path| LocalFile {
+            hash: self.db.files().blob(&self.db, &path).revision(&self.db),
+            path,
         }));
         out.sort();
         out.dedup();
@@ -376,7 +440,7 @@ fn report(
         .file
         .strip_prefix(root)
         .map_or(place.file.clone(), |path| path.to_owned());
-    let found = findings(db, workspace, &closure);
+    let found = found(db, workspace, id);
     let definitions = match explain {
         true => closure
             .items
@@ -412,7 +476,13 @@ fn report(
     }
 }
 
-fn finding(db: &dyn Db, world: &World, it: &crate::reach::Finding) -> astrocache_manifest::Finding {
+/// What memoization cannot see in the closure of `root`.
+#[salsa::tracked(returns(clone), no_eq)]
+fn found(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Vec<Finding>> {
+    Arc::new(findings(db, workspace, &closure(db, workspace, root)))
+}
+
+fn finding(db: &dyn Db, world: &World, it: &Finding) -> astrocache_manifest::Finding {
     let place = place(db, world, it.id);
     astrocache_manifest::Finding {
         kind: it.kind.to_owned(),
@@ -437,13 +507,13 @@ fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::r
 
 /// Where a definition stands.
 #[derive(Default)]
-struct Place {
+pub(super) struct Place {
     file: camino::Utf8PathBuf,
-    line: u32,
+    pub(super) line: u32,
     column: u32,
 }
 
-fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
+pub(super) fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
     let place = with_body(db, world, id, |file, body| Place {
         file: file.path(db).clone(),
         line: body.line,
@@ -485,14 +555,16 @@ pub fn target(project: &Project, krate: CrateId) -> String {
 
 /// As they are listed.
 pub(super) fn sort(reports: &mut [RootReport]) {
-    reports.sort_by_cached_key(|it| {
-        (
-            it.package.clone(),
-            it.target.clone(),
-            it.path.clone(),
-            it.source.to_string(),
-        )
-    });
+    reports.sort_by_cached_key(listed);
+}
+
+fn listed(it: &RootReport) -> impl Ord + use<> {
+    (
+        it.package.clone(),
+        it.target.clone(),
+        it.path.clone(),
+        it.source.to_string(),
+    )
 }
 
 /// Two definitions of one path are `cfg` variants, or a mistake; each gets a path of its own.
@@ -511,6 +583,7 @@ pub(super) fn tell_apart(reports: &mut [RootReport], diagnostics: &mut Vec<Diagn
                 file: report.file.clone(),
                 line: report.line,
                 message,
+                hides_code: false,
             });
             report.path = format!("{}#{}", report.path, entry.0);
         }

@@ -36,7 +36,7 @@ pub struct State {
     /// Files and directories that are data to some root.
     pub data: BTreeMap<Utf8PathBuf, Content>,
     pub stats: Stats,
-    /// In the order in which they were found.
+    /// In no order that counts.
     pub roots: Vec<Root>,
 }
 

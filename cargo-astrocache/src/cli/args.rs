@@ -67,12 +67,37 @@ pub(super) enum Command {
     Explain {
         /// A function: `app::render::page`, `app::Page::render`, or the end of such a path
         function: String,
+        /// Tell only what of that code is not as it was in this git revision
+        #[arg(long, value_name = "REV")]
+        since: Option<String>,
+        #[command(flatten)]
+        project: ProjectArgs,
+    },
+    /// Sum up the packages and files that the code of a function comes from
+    #[command(after_help = exit::TABLE)]
+    Deps {
+        /// A function: `app::render::page`, or the end of such a path [default: all cached functions]
+        function: Option<String>,
         #[command(flatten)]
         project: ProjectArgs,
     },
     /// List the cached functions
     #[command(after_help = exit::TABLE)]
     List {
+        #[command(flatten)]
+        project: ProjectArgs,
+        #[command(flatten)]
+        packages: PackageArgs,
+    },
+    /// Tell on each save which cached functions it invalidates, and why
+    ///
+    /// Runs until Ctrl-C. Keeps the ledger up to date, which the `#[cached]` macro reads while it compiles, so that a build
+    /// after a save need not analyze anything.
+    #[command(after_help = exit::TABLE)]
+    Watch {
+        /// Write Astrocache.lock too, whenever all source files parse
+        #[arg(long)]
+        update: bool,
         #[command(flatten)]
         project: ProjectArgs,
         #[command(flatten)]
@@ -86,6 +111,20 @@ pub(super) enum Command {
         functions: Vec<String>,
         #[command(flatten)]
         project: ProjectArgs,
+    },
+    /// Have Astrocache.lock checked before each commit, or by CI
+    ///
+    /// Writes what is missing and leaves alone what is there: a file that exists is not changed, but told what to add to it.
+    #[command(after_help = exit::TABLE)]
+    Init(InitArgs),
+    /// Print a completion script for a shell
+    ///
+    /// It completes `cargo-astrocache`, which does the same as `cargo astrocache`. For bash, for example:
+    /// `cargo astrocache completions bash > ~/.local/share/bash-completion/completions/cargo-astrocache`
+    #[command(after_help = exit::TABLE)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
     },
     /// Write the ledger that the `#[cached]` macro reads while it compiles
     #[command(hide = true)]
@@ -201,6 +240,30 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
     parsed
         .map(Duration::from_secs)
         .ok_or("write a number and a unit: 30s, 15m, 12h or 7d")
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// What to set up [default: `pre-commit` where there is a .pre-commit-config.yaml, else `git-hook`; and `github` where
+    /// there is a .github]
+    #[arg(value_enum)]
+    pub(super) what: Vec<Setup>,
+    /// Tell what would be written; write nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
+    pub(super) manifest_path: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Setup {
+    /// A hook of git itself
+    GitHook,
+    /// A hook for <https://pre-commit.com>
+    PreCommit,
+    /// A workflow for GitHub Actions
+    Github,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,10 @@ use clap::Parser as _;
 use super::args::{Cli, Command};
 use super::exit::{self, Outcome};
 use super::ui::{self, Ui};
-use super::{check, clear, explain, fingerprint, ledger, list, prune, stats, update, verify};
+use super::{
+    check, clear, completions, deps, explain, fingerprint, init, ledger, list, prune, since, stats, update, verify,
+    watch,
+};
 
 /// Runs the command line of this process. Cargo calls `cargo-astrocache astrocache ..`; without the second word
 /// it works as well.
@@ -41,9 +44,26 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<Outcome> {
         Command::Stats { packages, store } => stats::run(store, packages, ui),
         Command::Verify(store) => verify::run(store, ui),
         Command::Clear(store) => clear::run(store, ui),
-        Command::Explain { function, project } => explain::run(function, project, ui),
+        Command::Deps { function, project } => deps::run(function.as_deref(), project, ui),
+        Command::Init(args) => init::run(args, ui),
+        Command::Completions { shell } => completions::run(*shell, ui),
+        Command::Explain {
+            function,
+            since: None,
+            project,
+        } => explain::run(function, project, ui),
+        Command::Explain {
+            function,
+            since: Some(rev),
+            project,
+        } => since::run(function, rev, project, ui),
         Command::List { project, packages } => list::run(project, packages, ui),
         Command::Fingerprint { functions, project } => fingerprint::run(functions, project, ui),
+        Command::Watch {
+            update,
+            project,
+            packages,
+        } => watch::run(*update, project, packages, ui),
         Command::Ledger { project } => ledger::run(project, ui),
     }
 }

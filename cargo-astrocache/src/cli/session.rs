@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{PackageArgs, ProjectArgs};
 use super::stamp;
 use super::ui::{Place, Ui, count};
-use crate::analysis::{self, Analysis, Request, Roots};
+use crate::analysis::{self, Analysis, Live, Request, Roots};
 use crate::project::{self, LoadOptions, Project};
 
 /// A project and what the analysis says of it.
@@ -58,7 +58,16 @@ impl Session {
         }
     }
 
-    fn tell_diagnostics(&self, ui: &Ui) {
+    /// What a database that lives on says now.
+    pub(super) fn of(live: &Live, started: Instant) -> Session {
+        Session {
+            project: live.project().clone(),
+            analysis: live.analysis().clone(),
+            started,
+        }
+    }
+
+    pub(super) fn tell_diagnostics(&self, ui: &Ui) {
         // One at most: a full disk has a hundred packs to complain of.
         if let Some(notice) = self.analysis.notices.first() {
             ui.warning(None, notice);

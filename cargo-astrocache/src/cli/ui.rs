@@ -74,6 +74,11 @@ impl Ui {
         }
     }
 
+    /// Whether more is to be said.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// Something the user asked to be told: printed with `-q` too, as an annotation for GitHub.
     pub(super) fn finding(&self, verb: &str, place: Option<Place<'_>>, message: impl Display) {
         match (self.format, place) {
@@ -107,6 +112,18 @@ impl Ui {
         let mut text = serde_json::to_string_pretty(value)?;
         text.push('\n');
         self.stdout(&text)
+    }
+
+    /// One JSON document on a line of stdout, for a reader that waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Also that the reader is gone.
+    pub(super) fn json_line(&self, value: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_string(value)?;
+        text.push('\n');
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
     }
 
     /// What was asked for, on stdout. A reader that has seen enough (`| head`) is no error.

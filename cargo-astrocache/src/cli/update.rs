@@ -1,7 +1,7 @@
 //! `update`: writes the manifest, and the ledger beside it, from the source.
 
 use anyhow::{Context as _, bail};
-use astrocache_manifest::{Manifest, ManifestError, ManifestErrorKind};
+use astrocache_manifest::{Manifest, ManifestError, ManifestErrorKind, Root};
 use serde_json::json;
 
 use super::args::{MessageFormat, PackageArgs, ProjectArgs};
@@ -14,27 +14,44 @@ use super::ui::{Ui, count};
 pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let session = Session::open(project, Access::Write, &Session::annotated(), ui)?;
     let selected = session.selection(packages)?;
-    let old = replaceable(session.read_manifest(), ui)?;
+    let Written { old, roots, written } = write(&session, selected, ui)?;
+    if let Err(error) = ledger::write(&session) {
+        ui.warning(None, format_args!("{error:#}; the next build asks again"));
+    }
 
-    let others = old
-        .iter()
-        .flat_map(|it| &it.roots)
-        .filter(|it| !selected(&it.package))
-        .cloned();
-    let found = session
-        .analysis
-        .roots
-        .iter()
-        .filter(|it| selected(&it.package))
-        .map(root);
+    let changes = changes(old.as_ref(), &session);
+    if ui.format == MessageFormat::Json {
+        ui.json(&json!({ "written": written, "roots": roots, "changes": changes }))?;
+    }
+    let message = match written {
+        true => ("Updated", format!("Astrocache.lock: {changes}")),
+        false => ("Fresh", session.summary(roots)),
+    };
+    ui.status(message.0, message.1);
+    Ok(Outcome::Done)
+}
+
+/// What became of the manifest.
+pub(super) struct Written {
+    old: Option<Manifest>,
+    /// How many it lists now.
+    roots: usize,
+    pub(super) written: bool,
+}
+
+/// Writes the manifest if it is not as it should be. Functions of other packages than `selected` stay as they were listed.
+pub(super) fn write(session: &Session, selected: impl Fn(&str) -> bool, ui: &Ui) -> anyhow::Result<Written> {
+    let old = replaceable(session.read_manifest(), ui)?;
+    let listed = old.iter().flat_map(|it| &it.roots);
+    let others: Vec<Root> = listed.filter(|it| !selected(&it.package)).cloned().collect();
+    let keeps_others = !others.is_empty();
+    let found = session.analysis.roots.iter();
+    let found = found.filter(|it| selected(&it.package)).map(root);
     let new = Manifest {
-        roots: others.chain(found).collect(),
+        roots: others.into_iter().chain(found).collect(),
         ..manifest_head(&session.project)
     };
-    if let Some(old) = old
-        .as_ref()
-        .filter(|it| !packages.packages.is_empty() && it.platforms != new.platforms)
-    {
+    if let Some(old) = old.as_ref().filter(|it| keeps_others && it.platforms != new.platforms) {
         bail!(
             "Astrocache.lock is for {}, and now it is to be for {}; run `cargo astrocache update` without `-p`",
             platforms(&old.platforms),
@@ -46,20 +63,11 @@ pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> any
         && new
             .write_if_changed(session.manifest_path().as_std_path())
             .context("cannot write the manifest; the checkout may be read-only")?;
-    if let Err(error) = ledger::write(&session) {
-        ui.warning(None, format_args!("{error:#}; the next build asks again"));
-    }
-
-    let changes = changes(old.as_ref(), &session);
-    if ui.format == MessageFormat::Json {
-        ui.json(&json!({ "written": written, "roots": new.roots.len(), "changes": changes }))?;
-    }
-    let message = match written {
-        true => ("Updated", format!("Astrocache.lock: {changes}")),
-        false => ("Fresh", session.summary(new.roots.len())),
-    };
-    ui.status(message.0, message.1);
-    Ok(Outcome::Done)
+    Ok(Written {
+        old,
+        roots: new.roots.len(),
+        written,
+    })
 }
 
 /// The old manifest. One that is damaged says nothing that the source does not say better; but one that a newer

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use astrocache_manifest::now_ns;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::FxHashMap;
 use salsa::{Durability, Setter};
@@ -12,7 +13,7 @@ use salsa::{Durability, Setter};
 use super::{AnalysisDb, Blob, Db, Packs, Revision, SourceFile, facts, packs::Read};
 use crate::{
     project::Edition,
-    source::{self, SourceError},
+    source::{self, SourceError, Stamp},
 };
 
 /// A file that could not be read.
@@ -43,6 +44,8 @@ pub struct Files {
     problems: Mutex<FxHashMap<Utf8PathBuf, Problem>>,
     packs: Packs,
     known: Known,
+    /// What the file system said when a path was last looked at, where that tells one content from the next.
+    stamps: Mutex<FxHashMap<Utf8PathBuf, Stamp>>,
     /// A file changed between two reads in this run.
     raced: AtomicBool,
 }
@@ -95,13 +98,22 @@ impl Files {
 
     /// All source inputs made so far, but those of packages that the lock file pins.
     pub fn sources(&self, db: &dyn Db) -> Vec<SourceFile> {
-        let all: Vec<SourceFile> = lock(&self.inputs).values().copied().collect();
-        let mut all: Vec<SourceFile> = all
+        let mut all: Vec<SourceFile> = self
+            .all_sources()
             .into_iter()
             .filter(|it| !self.packs.is_pinned(it.path(db)))
             .collect();
         all.sort_by_key(|it| (it.path(db), it.edition(db)));
         all
+    }
+
+    /// How many inputs there are: they live as long as the database, whatever became of the files.
+    pub fn count(&self) -> usize {
+        lock(&self.inputs).len() + lock(&self.blobs).len()
+    }
+
+    fn all_sources(&self) -> Vec<SourceFile> {
+        lock(&self.inputs).values().copied().collect()
     }
 
     /// All data inputs made so far.
@@ -142,6 +154,20 @@ impl Files {
         }
     }
 
+    /// Whether `path` may hold something else than at the last look. `since`: now.
+    fn may_differ(&self, path: &Utf8Path, since: i128) -> bool {
+        let mut stamps = lock(&self.stamps);
+        let now = Stamp::of(path).ok().flatten();
+        if now.is_some() && stamps.get(path).copied() == now {
+            return false;
+        }
+        match now.filter(|it| it.is_settled(since)) {
+            Some(stamp) => stamps.insert(path.to_owned(), stamp),
+            None => stamps.remove(path),
+        };
+        true
+    }
+
     /// Whether what was read of `path` is all there is to say: not so for a file that cannot be read.
     fn is_settled(&self, path: &Utf8Path) -> bool {
         !lock(&self.problems).contains_key(path)
@@ -178,8 +204,9 @@ impl Files {
 impl AnalysisDb {
     /// Writes to the packs what they lack of the files read so far.
     pub fn save_packs(&self) {
-        let files: Vec<SourceFile> = lock(&self.files.inputs).values().copied().collect();
-        let read: Vec<Read> = files
+        let read: Vec<Read> = self
+            .files
+            .all_sources()
             .into_iter()
             .filter(|file| self.files.is_settled(file.path(self)))
             .map(|file| {
@@ -191,33 +218,66 @@ impl AnalysisDb {
         self.files.packs.save(&read);
     }
 
-    /// Reads every known file again, but those of packages that the lock file pins, and tells salsa of those that differ.
-    /// Returns how many did.
-    pub fn refresh(&mut self) -> usize {
+    /// Looks at every known file again, but those of packages that the lock file pins, and tells salsa of those that
+    /// differ. A file is read unless the file system says that it is what it was at the last look. Returns the changed
+    /// paths, sorted.
+    pub fn refresh(&mut self) -> Vec<Utf8PathBuf> {
         let files = self.files.clone();
-        let known: Vec<SourceFile> = lock(&files.inputs).values().copied().collect();
-        let mut changed = 0;
-        for file in known {
+        let since = now_ns();
+        let mut changed = Vec::new();
+        let mut looks: FxHashMap<Utf8PathBuf, bool> = FxHashMap::default();
+        for file in files.all_sources() {
             let path = file.path(self).clone();
             if files.packs.is_pinned(&path) {
+                continue;
+            }
+            let differs = looks.entry(path.clone());
+            if !*differs.or_insert_with(|| files.may_differ(&path, since)) {
                 continue;
             }
             let revision = files.read(&path);
             // An equal value would still start a new revision.
             if revision != file.revision(self) {
                 file.set_revision(self).to(revision);
-                changed += 1;
+                changed.push(path);
             }
         }
-        let blobs: Vec<Blob> = lock(&files.blobs).values().copied().collect();
-        for blob in blobs {
-            let revision = source::hash(blob.path(self));
+        for blob in files.blobs() {
+            let path = blob.path(self).clone();
+            let differs = looks.entry(path.clone());
+            if !*differs.or_insert_with(|| files.may_differ(&path, since)) {
+                continue;
+            }
+            let revision = source::hash(&path);
             if revision != blob.revision(self) {
                 blob.set_revision(self).to(revision);
-                changed += 1;
+                changed.push(path);
             }
         }
+        changed.sort();
+        changed.dedup();
         changed
+    }
+
+    /// Takes facts from `packs` from now on, those of another project: a file may be pinned that was not, or otherwise. No
+    /// clone of this database may be alive. What is not pinned, [`AnalysisDb::refresh`] looks at.
+    pub fn replace_packs(&mut self, packs: Packs) {
+        let files =
+            Arc::get_mut(&mut self.files).expect("setters need the only handle of a database, and so does this");
+        files.packs = packs;
+        files.stamps = Mutex::default();
+        let files = self.files.clone();
+        for file in files.all_sources() {
+            let path = file.path(self).clone();
+            if !files.packs.is_pinned(&path) {
+                continue;
+            }
+            let known = files.packs.revision(&path);
+            let revision = known.unwrap_or_else(|| files.read(&path));
+            if revision != file.revision(self) {
+                file.set_revision(self).to(revision);
+            }
+        }
     }
 }
 

@@ -25,6 +25,40 @@ pub struct Facts {
     pub reads: Reads,
 }
 
+/// A line of [`Facts::lines`] without its value, as a person would say it. Both sides of a change give the same.
+pub fn say(line: &str) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    let from = |at: usize, to: usize| {
+        words
+            .get(at..words.len().saturating_sub(to))
+            .unwrap_or_default()
+            .join(" ")
+    };
+    let at = |at: usize| words.get(at).copied().unwrap_or_default();
+    match (at(0), at(1)) {
+        ("profile", key) => format!("the profile setting `{key}`"),
+        ("cfg", _) => format!("`--cfg {}` in rustflags", from(1, 0)),
+        ("edition", package) => format!("the edition of package `{package}`"),
+        // A version that is not needed leaves two blanks.
+        ("feature", package) => format!("feature `{}` of package `{package}`", at(3)),
+        ("package", _) => format!("`{}` of package `{}`", at(3), at(2)),
+        ("env", name) => format!("`{name}` in `[env]`"),
+        ("include", package) => format!("the included file `{}` of package `{package}`", from(2, 1)),
+        ("build", "script") if words.len() > 3 => format!("the build script of package `{}`", at(2)),
+        ("build", "script") => "a build script of the workspace".to_owned(),
+        ("build", "input") => match from(3, 1).as_str() {
+            "" => format!("a file of package `{}` (its build script declares no inputs)", at(2)),
+            path => format!("build input `{path}` of package `{}`", at(2)),
+        },
+        ("proc", _) => "a proc macro that it uses".to_owned(),
+        ("position", _) => {
+            let path = line.rsplit(' ').nth(1).unwrap_or_default();
+            format!("the place of code in `{path}` that can tell where it stands")
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// What one pass over the closure's definitions finds.
 #[derive(Default)]
 struct Found {
@@ -57,8 +91,8 @@ pub fn collect(
         included(db, world, *id, include, &mut facts);
     }
     match found.locations {
-        true => positions(world, closure.items.iter().map(|item| item.id), own, &mut facts),
-        false => positions(world, found.positions.into_iter(), own, &mut facts),
+        true => positions(db, world, closure.items.iter().map(|item| item.id), own, &mut facts),
+        false => positions(db, world, found.positions.into_iter(), own, &mut facts),
     }
     for &package in &found.packages {
         build_script(db, workspace, world, package, &mut facts);
@@ -270,7 +304,7 @@ fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mu
 }
 
 /// Lines and columns can be seen: where these definitions stand joins the fingerprint.
-fn positions(world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
+fn positions(db: &dyn Db, world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
     for id in ids {
         let identity = own.identity(id);
         let layout = own.with_body(id, |body| body.layout).unwrap_or(0);
@@ -278,6 +312,10 @@ fn positions(world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>,
             .map(id.krate)
             .map_or("", |map| map.units[id.unit as usize].path.as_str());
         facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
+        // Bodies are equal to a query wherever they stand.
+        if let Some(file) = source_file(db, world, id) {
+            let _ = file.revision(db);
+        }
         facts.reads.texts.insert((id.krate, id.unit));
     }
 }

@@ -2,6 +2,7 @@
 
 mod facts;
 mod own;
+mod parts;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use astrocache_manifest::{FORMAT_VERSION, Fingerprint};
 use camino::Utf8PathBuf;
 
+pub use parts::{Difference, Parts, parts};
 pub use path::DefPath;
 
 use crate::{

@@ -2,6 +2,7 @@
 
 mod cargo;
 mod error;
+mod evidence;
 mod features;
 mod graph;
 mod load;
@@ -15,5 +16,6 @@ mod tests;
 
 pub use cargo::LoadOptions;
 pub use error::ProjectError;
+pub use evidence::Evidence;
 pub use load::{load, workspace_root};
 pub use model::*;

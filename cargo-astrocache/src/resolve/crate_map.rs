@@ -147,6 +147,12 @@ impl CrateMap {
         }
     }
 
+    /// Whether a definition is only there for tests.
+    pub fn is_test(&self, id: DefId) -> bool {
+        let def = self.def(id);
+        def.flags.test || self.modules[self.module_of(id.unit, def.scope).module as usize].test
+    }
+
     /// All definitions that some platform of the project has, in order.
     pub fn def_ids(&self) -> impl Iterator<Item = DefId> + '_ {
         let krate = self.krate;

@@ -996,11 +996,7 @@ impl World {
 
     /// Whether a definition is only there for tests.
     pub fn is_test(&self, id: DefId) -> bool {
-        let module = self
-            .module_of(id)
-            .and_then(|module| Some((self.map(id.krate)?, module.module)));
-        let in_test = module.is_some_and(|(map, module)| map.modules[module as usize].test);
-        in_test || self.def(id).is_some_and(|def| def.flags.test)
+        self.map(id.krate).is_some_and(|map| map.is_test(id))
     }
 
     /// All proc macros that `krate`'s direct dependencies export under `name`.

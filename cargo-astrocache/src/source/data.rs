@@ -2,9 +2,11 @@
 
 use std::fs;
 
-use camino::Utf8Path;
+use astrocache_manifest::Manifest;
+use camino::{Utf8Path, Utf8PathBuf};
 
-/// blake3 of a file, or of everything under a directory but build output and hidden entries. `None`: nothing to read.
+/// blake3 of a file, or of everything under a directory but build output, hidden entries and our own manifest. `None`:
+/// nothing to read.
 pub fn hash(path: &Utf8Path) -> Option<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     add(path, "", 0, &mut hasher)?;
@@ -34,12 +36,32 @@ fn add(path: &Utf8Path, name: &str, depth: usize, hasher: &mut blake3::Hasher) -
     Some(())
 }
 
+/// The directories whose entries [`hash`] looks at, `path` first; none if it is not one.
+pub fn folders(path: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut out = Vec::new();
+    let mut queue = vec![(path.to_owned(), 0)];
+    while let Some((folder, depth)) = queue.pop() {
+        let is_folder = match depth {
+            0 => folder.is_dir(),
+            _ => folder.symlink_metadata().is_ok_and(|it| it.is_dir()),
+        };
+        if is_folder {
+            let names = inner_names(&folder, depth).unwrap_or_default();
+            queue.extend(names.iter().map(|name| (folder.join(name), depth + 1)));
+            out.push(folder);
+        }
+    }
+    out
+}
+
 /// What counts of a directory at this depth, sorted.
 pub(super) fn inner_names(path: &Utf8Path, depth: usize) -> Option<Vec<String>> {
     let entries = path.read_dir_utf8().ok()?.flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_owned()).collect();
     let built = |name: &str| name == "target" && path.join(name).join("CACHEDIR.TAG").exists();
-    names.retain(|name| depth < 64 && !name.starts_with('.') && !built(name));
+    // Fingerprints that hash a package's directory are listed in it.
+    let ours = |name: &str| depth == 0 && name == Manifest::FILE_NAME;
+    names.retain(|name| depth < 64 && !name.starts_with('.') && !built(name) && !ours(name));
     names.sort();
     Some(names)
 }
@@ -49,17 +71,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_its_names_and_contents_without_hidden_entries() {
+    fn a_directory_is_its_names_and_contents_without_hidden_entries_and_our_manifest() {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(dir.path()).unwrap();
         fs::create_dir_all(root.join("data")).unwrap();
         fs::write(root.join("data/a.txt"), "1").unwrap();
         let before = hash(&root.join("data"));
         fs::write(root.join("data/.hidden"), "x").unwrap();
+        fs::write(root.join("data").join(Manifest::FILE_NAME), "x").unwrap();
         assert_eq!(hash(&root.join("data")), before);
         fs::rename(root.join("data/a.txt"), root.join("data/b.txt")).unwrap();
         assert_ne!(hash(&root.join("data")), before);
         assert_eq!(hash(&root.join("none")), None);
+        assert_eq!(folders(root), [root, &root.join("data")]);
     }
 
     #[cfg(unix)]

@@ -1,11 +1,12 @@
-//! Text and hash of source files on disk. The only place that reads them; which ones is decided by whoever
-//! follows `mod` from a crate's root.
+//! Text and hash of source files on disk, also as a git revision had them. The only place that reads them; which ones is
+//! decided by whoever follows `mod` from a crate's root.
 
 mod data;
+pub mod git;
 mod read;
 mod stamp;
 
-pub use data::hash;
+pub use data::{folders, hash};
 pub use read::{MAX_BYTES, SourceError, SourceText, read};
 pub use stamp::Stamp;
 #[cfg(test)]

@@ -6,4 +6,8 @@ mod example;
 mod original;
 mod platforms;
 mod scratch;
+mod setup;
+mod since;
 mod stored;
+#[cfg(unix)]
+mod watch;

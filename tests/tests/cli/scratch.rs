@@ -136,7 +136,7 @@ fn collect(dir: &Path, target: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
 }
 
 /// `in 0.21s` becomes `in TIME`.
-fn without_times(text: &str) -> String {
+pub fn without_times(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(" in ") {

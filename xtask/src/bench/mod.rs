@@ -3,17 +3,19 @@
 
 mod macros;
 mod store;
+mod watch;
 
 use anyhow::bail;
 
 /// Measures one area.
 pub fn run(mut arguments: Vec<String>) -> anyhow::Result<()> {
     if arguments.is_empty() {
-        bail!("name what to measure: macro, store");
+        bail!("name what to measure: macro, store, watch");
     }
     match arguments.remove(0).as_str() {
         "macro" => macros::run(arguments),
         "store" => store::run(arguments),
-        other => bail!("nothing to measure by the name `{other}`; there are macro and store"),
+        "watch" => watch::run(arguments),
+        other => bail!("nothing to measure by the name `{other}`; there are macro, store and watch"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod edits;
+mod live;
 mod queries;
 mod random;
 mod workspace;

@@ -1,10 +1,15 @@
-//! Random edits: the oracle is a run without state and packs.
+//! Random edits: the oracle is a run without state and packs. Beside a run with them stands a database that lives on.
+
+use std::collections::BTreeMap;
+
+use astrocache_manifest::Fingerprint;
 
 use super::{
     edits::{SLOTS, Slots},
-    workspace::Workspace,
+    workspace::{Workspace, timeless},
 };
 use crate::{
+    analysis::{Analysis, Live},
     project::{Edition, PackageId, PackageSource},
     source::settle,
 };
@@ -87,6 +92,7 @@ fn random_edits(seed: u64, steps: usize) {
         let there = workspace.fixture.root.join(path).exists();
         choices.push(there.then(|| vec![0; slots.len()]));
     }
+    let mut live = Live::open(&workspace.fixture.project, workspace.places.clone()).unwrap();
     let mut skipped = 0;
     for step in 0..steps {
         for _ in 0..1 + dice.below(3) {
@@ -99,7 +105,9 @@ fn random_edits(seed: u64, steps: usize) {
             settle();
         }
         let (analysis, queries) = workspace.ask();
-        assert_eq!(analysis, workspace.scratch(), "seed {seed}, step {step}");
+        let scratch = workspace.scratch();
+        assert_eq!(analysis, scratch, "seed {seed}, step {step}");
+        follow(&mut live, &workspace, &scratch, &format!("seed {seed}, step {step}"));
         skipped += usize::from(!queries.contains("declarations"));
     }
     assert!(
@@ -108,8 +116,38 @@ fn random_edits(seed: u64, steps: usize) {
     );
 }
 
+/// The living database says what the oracle says, and tells all of what is different, with reasons.
+fn follow(live: &mut Live, workspace: &Workspace, scratch: &Analysis, at: &str) {
+    let before = live.analysis().clone();
+    let update = live
+        .update(Some(&workspace.fixture.project))
+        .unwrap()
+        .unwrap_or_default();
+    let now = live.analysis().clone();
+    assert_eq!(timeless(now.clone()), *scratch, "live, {at}");
+    let all = |it: &Analysis| -> BTreeMap<String, Fingerprint> {
+        let roots = it.roots.iter();
+        roots
+            .map(|it| (format!("{} {}", it.target, it.path), it.fingerprint))
+            .collect()
+    };
+    let (mut told, now) = (all(&before), all(&now));
+    for root in update.roots {
+        let name = format!("{} {}", root.report.target, root.report.path);
+        assert_eq!(told.get(&name).copied(), root.was, "{name}, {at}");
+        assert_ne!(root.was, root.now, "{name}, {at}");
+        let is_changed = root.was.is_some() && root.now.is_some();
+        assert_eq!(!root.why.is_empty(), is_changed, "{name}, {at}: {:?}", root.why);
+        match root.now {
+            Some(fingerprint) => drop(told.insert(name, fingerprint)),
+            None => drop(told.remove(&name)),
+        }
+    }
+    assert_eq!(told, now, "{at}");
+}
+
 #[test]
-fn after_any_edits_a_run_with_state_says_what_one_without_says() {
+fn after_any_edits_state_and_living_database_say_what_a_run_from_nothing_says() {
     for seed in 1..=4 {
         random_edits(seed, 60);
     }
