@@ -2,6 +2,9 @@
 
 mod keep;
 mod ledger;
+mod load;
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod pack_tests;
 mod report;
@@ -16,5 +19,6 @@ mod tests;
 mod wire;
 
 pub use ledger::ledger;
+pub use load::{LoadedProject, load_project, load_project_at};
 pub use report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats};
-pub use run::{AnalysisError, Places, Request, Roots, run, run_at};
+pub use run::{AnalysisError, Places, Request, Roots, files, run, run_at};

@@ -1,6 +1,7 @@
 //! `cargo metadata` -> [`Project`]. The only place that knows cargo.
 
 mod cargo;
+mod environment;
 mod error;
 mod features;
 mod graph;
@@ -11,8 +12,10 @@ mod platform;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use cargo::LoadOptions;
+pub use environment::{Environment, Seal};
 pub use error::ProjectError;
 pub use load::{load, workspace_root};
 pub use model::*;

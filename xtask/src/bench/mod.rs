@@ -1,6 +1,7 @@
 //! `cargo xtask bench AREA`: measurements, each area beside its peers in one run: absolute times vary from machine to
 //! machine and from hour to hour, so ratios are what to read.
 
+mod analyzer;
 mod store;
 
 use anyhow::bail;
@@ -8,10 +9,11 @@ use anyhow::bail;
 /// Measures one area.
 pub fn run(mut arguments: Vec<String>) -> anyhow::Result<()> {
     if arguments.is_empty() {
-        bail!("name what to measure: store");
+        bail!("name what to measure: analyzer, store");
     }
     match arguments.remove(0).as_str() {
+        "analyzer" => analyzer::run(arguments),
         "store" => store::run(arguments),
-        other => bail!("nothing to measure by the name `{other}`; there is store"),
+        other => bail!("nothing to measure by the name `{other}`; there are analyzer and store"),
     }
 }
