@@ -1,7 +1,8 @@
 //! Fixtures for the tests of the layers above `syntax`: strings that become files and a [`Project`], without cargo.
 //!
 //! `//- /src/lib.rs` opens a file. `crate:NAME` after the path makes it the root of a crate of a package of that name;
-//! `deps:a,b=c` are the crates it sees (`b` is its name for `c`), `edition:2018` and `proc-macro` what they say. Without
+//! `deps:a,b=c` are the crates it sees (`b` is its name for `c`), `test-deps:a` those that only its unit tests
+//! see, `absent:d` those it declares and does not have, `edition:2018` and `proc-macro` what they say. Without
 //! any `crate:` the fixture is one crate, `app`, at `/src/lib.rs`.
 
 use std::{collections::BTreeSet, fs, sync::Arc};
@@ -29,6 +30,8 @@ struct Opening {
     name: String,
     file: Utf8PathBuf,
     deps: Vec<(String, String)>,
+    test_deps: Vec<String>,
+    absent: Vec<String>,
     edition: Edition,
     kind: CrateKind,
 }
@@ -119,15 +122,14 @@ fn write(root: &Utf8Path, path: &str, content: &[u8]) {
 fn opening(line: &str, file: &Utf8Path) -> Option<Opening> {
     let field = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key));
     let name = field("crate:")?.to_owned();
-    let deps = field("deps:")
-        .unwrap_or_default()
-        .split(',')
-        .filter(|it| !it.is_empty());
-    let deps = deps.map(|it| it.split_once('=').unwrap_or((it, it)));
+    let list = |key| field(key).unwrap_or_default().split(',').filter(|it| !it.is_empty());
+    let deps = list("deps:").map(|it| it.split_once('=').unwrap_or((it, it)));
     Some(Opening {
         name,
         file: file.to_owned(),
         deps: deps.map(|(name, of)| (name.replace('-', "_"), of.to_owned())).collect(),
+        test_deps: list("test-deps:").map(str::to_owned).collect(),
+        absent: list("absent:").map(str::to_owned).collect(),
         edition: match field("edition:") {
             None | Some("2021") => Edition::E2021,
             Some("2015") => Edition::E2015,
@@ -161,6 +163,14 @@ fn project(root: &Utf8Path, mut openings: Vec<Opening>) -> Project {
             deps.sort();
             deps
         },
+        test_deps: {
+            let dep = |name: &String| Dependency {
+                name: name.clone(),
+                krate: CrateId(at(name)),
+            };
+            it.test_deps.iter().map(dep).collect()
+        },
+        absent: it.absent.clone(),
     });
     let packages = openings.iter().map(|it| Package {
         name: it.name.clone(),

@@ -17,6 +17,10 @@ pub use hex::{BadHex, Fingerprint};
 pub use ledger::{FileStamp, Finding, Ledger, LedgerCrate, LedgerRoot, now_ns};
 pub use manifest::{Manifest, ManifestError, ManifestErrorKind, Root};
 
+/// `cfg`s that only documentation builds set. The analyzer takes them as unset, so a fingerprint holds for no compilation
+/// that sets one by hand.
+pub const FOR_DOCUMENTATION: &[&str] = &["doc", "docsrs", "doctest"];
+
 /// The one version of everything in this crate: the manifest, the ledger, and what goes into a fingerprint. A change
 /// to any of them, or to [`tokens::source_hash`], raises it.
 pub const FORMAT_VERSION: u32 = 1;

@@ -51,6 +51,7 @@ pub fn state(run: &Run<'_>, found: &Found, analysis: &Analysis) -> Option<State>
         project: project_hash(&run.project),
         packs_used_ns: run.taken_ns,
         searched: found.searched.clone(),
+        in_play: found.in_play.clone(),
         side_targets: side_targets(run, found)?,
         stats: analysis.stats,
         roots: roots.map(|(it, reads)| numbers.root(it, reads)).collect(),
@@ -62,9 +63,8 @@ pub fn state(run: &Run<'_>, found: &Found, analysis: &Analysis) -> Option<State>
 /// Does the roots of these numbers again, in a project and beside signatures that are those of `state`.
 pub fn redo(run: &Run<'_>, state: &mut State, stale: &[usize]) {
     let db = &run.db;
-    let in_play = roots::crates_in_play(&run.project, &state.searched);
-    let workspace = Workspace::new(db, run.project.clone(), in_play.clone().into());
-    run.read_all(workspace, &in_play);
+    let workspace = Workspace::new(db, run.project.clone(), state.in_play.clone().into());
+    run.read_all(workspace, &state.in_play);
     let selected: Vec<(Option<String>, DefId)> = stale.iter().map(|&at| (None, state.roots[at].id)).collect();
     let reported = run.reports(workspace, &selected);
     let world = resolver(db, workspace);

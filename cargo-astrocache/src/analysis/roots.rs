@@ -10,7 +10,7 @@ use crate::{
     project::{CrateId, CrateKind, PackageSource, Project},
     resolve::{DefId, Index, Ns, Res, World, declarations, resolver},
     source,
-    syntax::DefKind,
+    syntax::{Def, DefKind},
 };
 
 /// Packages of the runtime: whoever can write `#[cached]` depends on one of them.
@@ -31,10 +31,8 @@ pub fn side_targets(project: &Project) -> Vec<CrateId> {
 fn candidates(project: &Project) -> impl Iterator<Item = CrateId> {
     project.crate_ids().filter(|&id| {
         let krate = project.krate(id);
-        let uses_runtime = krate
-            .deps
-            .iter()
-            .any(|dep| RUNTIME.contains(&project.package_of(dep.krate).name.as_str()));
+        let mut deps = krate.deps.iter().chain(&krate.test_deps);
+        let uses_runtime = deps.any(|dep| RUNTIME.contains(&project.package_of(dep.krate).name.as_str()));
         let is_runtime = RUNTIME.contains(&project.package_of(id).name.as_str());
         project.package_of(id).member && uses_runtime && !is_runtime && krate.kind != CrateKind::BuildScript
     })
@@ -88,9 +86,23 @@ pub fn named_crates(project: &Project, names: &[String]) -> Vec<CrateId> {
     out.into_iter().collect()
 }
 
+/// Those of `crates` whose unit tests may hold annotated functions: some function there has an attribute macro.
+pub fn with_roots_in_tests(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<CrateId> {
+    let world = resolver(db, workspace);
+    let has_tests = |krate: &CrateId| !world.project.krate(*krate).test_deps.is_empty();
+    let may_be_root = |def: &Def| def.kind == DefKind::Fn && def.attrs.iter().any(|attr| !attr.derive);
+    let in_tests = |krate: &CrateId| {
+        let map = declarations(db, workspace, *krate);
+        map.def_ids().any(|id| may_be_root(map.def(id)) && world.is_test(id))
+    };
+    let crates = crates.iter().copied().filter(has_tests);
+    crates.filter(in_tests).collect()
+}
+
 /// Everything that must be read for roots in `crates`: what they can see; the other members, which can bring types to
-/// their generics (R8), with what those see; and build scripts whose code stands for packages among all that.
-pub fn crates_in_play(project: &Project, crates: &[CrateId]) -> Vec<CrateId> {
+/// their generics (R8), with what those see; build scripts whose code stands for packages among all that; and what more
+/// the unit tests of those in `tested` can see.
+pub fn crates_in_play(project: &Project, crates: &[CrateId], tested: &[CrateId]) -> Vec<CrateId> {
     if crates.is_empty() {
         return Vec::new();
     }
@@ -100,7 +112,12 @@ pub fn crates_in_play(project: &Project, crates: &[CrateId]) -> Vec<CrateId> {
     let seeds = crates
         .iter()
         .copied()
-        .chain(project.crate_ids().filter(|&id| primary(id)));
+        .chain(project.crate_ids().filter(|&id| primary(id)))
+        .chain(
+            tested
+                .iter()
+                .flat_map(|&id| project.krate(id).test_deps.iter().map(|dep| dep.krate)),
+        );
     let mut out = cone(project, seeds.collect());
     loop {
         let scripts = out.iter().filter_map(|&id| {

@@ -180,9 +180,7 @@ impl Run<'_> {
             Roots::Annotated => roots::annotated_crates(&self.project),
             Roots::Named(names) => roots::named_crates(&self.project, names),
         };
-        let in_play = roots::crates_in_play(&self.project, &searched);
-        let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
-        self.read_all(workspace, &in_play);
+        let (workspace, in_play) = self.read_for(&searched);
         let selected = self.select(workspace, &searched)?;
         let reported = self.reports(workspace, &selected);
         let mut reports: Vec<RootReport> = reported.iter().map(|it| it.report.clone()).collect();
@@ -208,6 +206,26 @@ impl Run<'_> {
             roots: reported,
         };
         Ok((analysis, found))
+    }
+
+    /// Reads what roots in `searched` need.
+    fn read_for(&self, searched: &[CrateId]) -> (Workspace, Vec<CrateId>) {
+        let read = |tested: &[CrateId]| {
+            let in_play = roots::crates_in_play(&self.project, searched, tested);
+            let workspace = Workspace::new(&self.db, self.project.clone(), in_play.clone().into());
+            self.read_all(workspace, &in_play);
+            (workspace, in_play)
+        };
+        let (workspace, in_play) = read(&[]);
+        let tested = match &self.request.roots {
+            Roots::Annotated => roots::with_roots_in_tests(&self.db, workspace, searched),
+            Roots::Named(_) => searched.to_vec(),
+        };
+        let more = tested.iter().any(|&krate| {
+            let mut deps = self.project.krate(krate).test_deps.iter();
+            deps.any(|dep| !in_play.contains(&dep.krate))
+        });
+        if more { read(&tested) } else { (workspace, in_play) }
     }
 
     /// Parses every file, crates in parallel.

@@ -27,6 +27,8 @@ pub struct State {
     pub packs_used_ns: i128,
     /// The crates that were searched for roots.
     pub searched: Vec<CrateId>,
+    /// The crates that were read.
+    pub in_play: Vec<CrateId>,
     /// Root files of examples, tests and benches, with whether they were worth a search.
     pub side_targets: Vec<SideTarget>,
     /// Every source that was looked at and that no lock file pins, missing ones included.

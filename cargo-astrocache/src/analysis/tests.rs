@@ -177,6 +177,47 @@ impl S { #[memo] pub fn method(&self) {} }
 }
 
 #[test]
+fn roots_in_unit_tests_see_development_dependencies_and_others_do_not() {
+    let fixture = Fixture::new(
+        "//- /mac/src/lib.rs crate:astrocache-macros proc-macro
+#[proc_macro_attribute]
+pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream { item }
+//- /helper/src/lib.rs crate:helper deps:app
+pub fn help() -> u8 { 1 }
+pub struct Mock;
+impl app::Load for Mock { fn load(&self) -> u8 { 2 } }
+//- /src/lib.rs crate:app deps:astrocache=astrocache-macros test-deps:helper
+pub trait Load { fn load(&self) -> u8; }
+#[astrocache::cached] pub fn plain(it: u8) -> u8 { u8::load(&it) }
+#[cfg(test)] mod tests {
+    #[astrocache::cached] fn tested() -> u8 { helper::help() }
+}
+",
+    );
+    let request = Request {
+        roots: Roots::Annotated,
+        explain: false,
+    };
+    let prints = || -> Vec<(String, String)> {
+        let roots = run(&fixture.project, &request).unwrap().roots;
+        let named = |path: &str| fixture.fingerprint(path);
+        let all = roots.into_iter().map(|it| (it.path, it.fingerprint.to_string()));
+        all.inspect(|(path, print)| assert_eq!(*print, named(path), "{path}"))
+            .collect()
+    };
+    let before = prints();
+    fixture.write(
+        "/helper/src/lib.rs",
+        "pub fn help() -> u8 { 11 }\npub struct Mock;\nimpl app::Load for Mock { fn load(&self) -> u8 { 12 } }\n",
+    );
+    let after = prints();
+    assert_eq!(before[0], after[0]);
+    assert_eq!(before[0].0, "app::plain");
+    assert_eq!(before[1].0, "app::tests::tested");
+    assert_ne!(before[1].1, after[1].1);
+}
+
+#[test]
 fn a_name_that_no_function_has_is_answered_with_near_ones() {
     let fixture = Fixture::new("//- /src/lib.rs\npub fn render() {} mod a { fn f() {} } mod b { fn f() {} }\n");
     let error = |name: &str| -> AnalysisError {

@@ -68,7 +68,14 @@ pub(super) fn graph<'a>(metadata: &'a Metadata, pins: &Pins) -> Result<Graph<'a>
     for krate in &mut crates {
         let source = sources[krate.package.0 as usize];
         let edges = nodes.get(&source.id).map_or(&[][..], |node| &node.deps);
-        krate.deps = dependencies(krate, edges, &ids, &libraries);
+        let passed = |kind| is_passed(krate.kind, kind);
+        krate.deps = dependencies(krate, edges, passed, &ids, &libraries);
+        if packages[krate.package.0 as usize].member {
+            let tests = |kind| is_passed_to_tests(krate.kind, kind);
+            krate.test_deps = dependencies(krate, edges, tests, &ids, &libraries);
+            krate.test_deps.retain(|dep| !krate.deps.contains(dep));
+        }
+        krate.absent = absent(krate, source, edges);
     }
     Ok(Graph { ids, packages, crates })
 }
@@ -103,6 +110,8 @@ fn package_crates(id: PackageId, package: &cm::Package, member: bool) -> Result<
             root_file: target.src_path.clone(),
             edition: edition(package, target)?,
             deps: Vec::new(),
+            test_deps: Vec::new(),
+            absent: Vec::new(),
         });
     }
     crates.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
@@ -155,24 +164,19 @@ fn libraries(crates: &[Krate]) -> BTreeMap<PackageId, Dependency> {
         .collect()
 }
 
-/// What names of other crates mean in `krate`: cargo passes normal dependencies to everything but build scripts,
-/// build dependencies to those alone, development dependencies to examples, tests and benches, and the package's
-/// own library to every other target.
+/// What names of other crates mean in `krate`: the dependencies of the kinds that are `passed`, and the package's own
+/// library in every other target.
 fn dependencies(
     krate: &Krate,
     edges: &[cm::NodeDep],
+    passed: impl Fn(DependencyKind) -> bool,
     ids: &BTreeMap<&cm::PackageId, PackageId>,
     libraries: &BTreeMap<PackageId, Dependency>,
 ) -> Vec<Dependency> {
-    let wanted = |kind: DependencyKind| match krate.kind {
-        CrateKind::BuildScript => kind == DependencyKind::Build,
-        CrateKind::Lib | CrateKind::ProcMacro | CrateKind::Bin => kind == DependencyKind::Normal,
-        CrateKind::Example | CrateKind::Test | CrateKind::Bench => kind != DependencyKind::Build,
-    };
     let mut deps = Vec::new();
     for edge in edges
         .iter()
-        .filter(|edge| edge.dep_kinds.iter().any(|it| wanted(it.kind)))
+        .filter(|edge| edge.dep_kinds.iter().any(|it| passed(it.kind)))
     {
         if let Some(library) = ids.get(&edge.pkg).and_then(|id| libraries.get(id)) {
             deps.push(Dependency {
@@ -189,6 +193,35 @@ fn dependencies(
     deps.sort();
     deps.dedup();
     deps
+}
+
+/// Whether cargo passes a dependency of this kind to a crate: normal ones to everything but build scripts, build
+/// dependencies to those alone, development dependencies to examples, tests and benches.
+fn is_passed(krate: CrateKind, dependency: DependencyKind) -> bool {
+    match krate {
+        CrateKind::BuildScript => dependency == DependencyKind::Build,
+        CrateKind::Lib | CrateKind::ProcMacro | CrateKind::Bin => dependency == DependencyKind::Normal,
+        CrateKind::Example | CrateKind::Test | CrateKind::Bench => dependency != DependencyKind::Build,
+    }
+}
+
+/// Whether it passes it to the unit tests in that crate and not to the crate itself.
+fn is_passed_to_tests(krate: CrateKind, dependency: DependencyKind) -> bool {
+    let holds_tests = matches!(krate, CrateKind::Lib | CrateKind::ProcMacro | CrateKind::Bin);
+    holds_tests && dependency == DependencyKind::Development
+}
+
+/// See [`Krate::absent`]. A library can have another name than its package, which only its own manifest tells: then an
+/// absent one is not known for what it is.
+fn absent(krate: &Krate, package: &cm::Package, edges: &[cm::NodeDep]) -> Vec<String> {
+    let declared = package.dependencies.iter().filter(|it| is_passed(krate.kind, it.kind));
+    let names = declared.map(|it| it.rename.as_deref().unwrap_or(&it.name).replace('-', "_"));
+    let mut out: Vec<String> = names
+        .filter(|name| edges.iter().all(|edge| edge.name != *name))
+        .collect();
+    out.sort();
+    out.dedup();
+    out
 }
 
 fn package_source(package: &cm::Package, pins: &Pins) -> PackageSource {

@@ -102,6 +102,11 @@ pub struct Krate {
     /// What names of other crates mean here, sorted by name. Holds the package's own library for bins,
     /// examples, tests and benches.
     pub deps: Vec<Dependency>,
+    /// What more the unit tests of a member's library, proc macro or program can name: its development dependencies.
+    pub test_deps: Vec<Dependency>,
+    /// Names of dependencies that the manifest declares and the graph does not have: optional ones that are off, those
+    /// for other platforms. Code that names one cannot compile in this project. Sorted.
+    pub absent: Vec<String>,
 }
 
 /// An edge of the crate graph.

@@ -9,7 +9,7 @@ use crate::{
     db::{Db, Workspace},
     project::CrateId,
     resolve::{DefId, Graph, Index, Meaning, ModId, Res, Use, World, resolver, tables, uses},
-    syntax::{Def, DefKind, MentionKind, Name, Operators},
+    syntax::{Def, DefKind, MentionKind, Name, StdTraits},
 };
 
 /// One flood in progress.
@@ -50,8 +50,8 @@ pub struct Demands {
     pub trait_items: FxHashSet<(DefId, Name)>,
     /// Traits behind `dyn` or `impl`, whose methods need no import; supertraits included.
     pub objects: FxHashSet<DefId>,
-    /// Operators that are written somewhere, and impls that wait for one.
-    pub operators: Operators,
+    /// Traits of std that live code may reach, and impls that wait for one.
+    pub std_traits: StdTraits,
     pub waiting: Vec<u32>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Flood<'a> {
         Flood {
             db,
             workspace,
-            linked: world.linked(krate),
+            linked: FxHashSet::default(),
             world,
             index: tables(db, workspace),
             krate,
@@ -81,6 +81,7 @@ impl<'a> Flood<'a> {
 
     pub fn run(mut self, root: DefId) -> Closure {
         self.root_is_test = self.world.is_test(root);
+        self.linked = self.world.linked(root.krate, self.root_is_test);
         self.mark(root, Rule::Root);
         self.mark_lang_items();
         self.mark_unconditional_impls();
@@ -124,7 +125,7 @@ impl<'a> Flood<'a> {
     /// Code of `krate`, and of what it is linked with, can run here as well.
     pub fn link(&mut self, krate: CrateId) {
         if !self.in_cone(krate) {
-            self.linked.extend(self.world.linked(krate));
+            self.linked.extend(self.world.linked(krate, false));
         }
     }
 
@@ -150,7 +151,10 @@ impl<'a> Flood<'a> {
             _ => {}
         }
         let uses = self.uses(id);
-        self.operators(uses.operators.get(id.def as usize).copied().unwrap_or(Operators::ALL));
+        let at = id.def as usize;
+        self.std_traits(uses.std_traits.get(at).copied().unwrap_or(StdTraits::ALL));
+        let emitted = uses.emitted.get(at).copied().unwrap_or(StdTraits::ALL);
+        self.out.emitted = self.out.emitted.and(emitted);
         for it in uses.defs[id.def as usize].iter() {
             self.apply(id, it);
         }

@@ -14,7 +14,7 @@
 use super::{Rule, flood::Flood};
 use crate::{
     resolve::{DefId, ImplEntry, TraitRef},
-    syntax::{DefKind, MentionKind, Operators},
+    syntax::{DefKind, MentionKind, StdTraits},
 };
 
 impl Flood<'_> {
@@ -107,7 +107,11 @@ impl Flood<'_> {
         if !deciding.is_empty() && !deciding.iter().any(|&id| self.is_live(id)) {
             return;
         }
-        if !self.demands.operators.reach(it.operator, it.same_operands) {
+        let live = |all: &Vec<DefId>| all.iter().any(|&id| self.is_live(id));
+        if !it.required.iter().all(live) {
+            return;
+        }
+        if !self.demands.std_traits.reach(it.std_trait, it.same_operands) {
             let at = self.index.impl_of.get(&it.id).copied();
             self.demands.waiting.extend(at);
             return;
@@ -115,13 +119,12 @@ impl Flood<'_> {
         self.mark(it.id, rule);
     }
 
-    /// Operators that live code writes: impls of their traits need no longer wait. What macros emit is not seen here,
-    /// so one proc macro, or generated code, stands for all of them.
-    pub fn operators(&mut self, found: Operators) {
-        if self.demands.operators.includes(found) {
+    /// Live code may reach these traits of std: their impls need no longer wait.
+    pub fn std_traits(&mut self, found: StdTraits) {
+        if self.demands.std_traits.includes(found) {
             return;
         }
-        self.demands.operators = self.demands.operators.and(found);
+        self.demands.std_traits = self.demands.std_traits.and(found);
         let index = self.index.clone();
         for at in std::mem::take(&mut self.demands.waiting) {
             self.consider(&index.impls[at as usize]);

@@ -10,7 +10,7 @@
 use super::{Rule, flood::Flood};
 use crate::{
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, MentionKind, Operators, known},
+    syntax::{DefData, MentionKind, StdTraits, known},
 };
 
 impl Flood<'_> {
@@ -19,7 +19,7 @@ impl Flood<'_> {
             return;
         };
         if let Some(at) = resolution.unresolved {
-            self.operators(Operators::ALL);
+            self.std_traits(StdTraits::ALL);
             self.unresolved_macro(id, it, at);
         }
         for target in &resolution.targets {

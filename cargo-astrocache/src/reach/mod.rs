@@ -36,7 +36,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     db::{Db, Workspace},
     resolve::{DefId, Reads},
-    syntax::Name,
+    syntax::{Name, StdTraits},
 };
 
 /// Why a definition is in a closure.
@@ -105,6 +105,8 @@ pub struct Closure {
     pub unresolved: BTreeSet<String>,
     /// What proc macros may emit from here, for closures inside a proc-macro crate: paths, then methods.
     pub quoted: Vec<(Box<[Name]>, bool)>,
+    /// Traits of std that it may reach by that.
+    pub emitted: StdTraits,
     /// What was looked at, be it live or not; but not what its proc macros were computed from.
     pub reads: Reads,
 }

@@ -13,7 +13,7 @@ use crate::{
     db::{Db, Workspace},
     project::{CrateId, CrateKind},
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, DefKind, Name, Operators, known},
+    syntax::{DefData, DefKind, Name, StdTraits, known},
 };
 
 /// The tokens that a proc macro may emit: paths, and methods (flagged).
@@ -67,13 +67,14 @@ impl Flood<'_> {
             return;
         }
         self.out.proc_macros.insert(entry);
-        self.operators(Operators::ALL);
         // Inside a proc-macro crate there is no output to follow.
         if self.world.project.krate(self.krate).kind == CrateKind::ProcMacro {
             return;
         }
         let homes = self.runtime_crates(entry.krate, module.krate);
         let tokens = emitted(self.db, self.workspace, entry);
+        // Operators can be built without being quoted.
+        self.std_traits(StdTraits::OPERATORS.and(closure(self.db, self.workspace, entry).emitted));
         for (path, method) in tokens.iter() {
             if *method {
                 self.emitted_method(path[0], module, &homes);
@@ -197,7 +198,7 @@ impl Flood<'_> {
     /// A live site that includes what the build script wrote: the code is not there to read, so the strings and quoted
     /// tokens of the script stand for the names in it.
     pub fn generated_code(&mut self, site: DefId, module: ModId) {
-        self.operators(Operators::ALL);
+        self.std_traits(StdTraits::ALL);
         let Some(script) = self.world.project.package_of(site.krate).build_script else {
             return;
         };

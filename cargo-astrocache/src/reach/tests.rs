@@ -46,6 +46,31 @@ fn r1_r2_paths_and_values_are_live_and_their_neighbours_are_not() {
 }
 
 #[test]
+fn r7_an_impl_for_a_crate_that_is_absent_is_not_there() {
+    check(
+        "//- /src/lib.rs crate:app absent:paint
+        use paint::{self as p, brush::Paint};
+        pub fn root() { S.go() }
+        struct S;
+        impl S { fn go(&self) {} }
+        impl Paint for S { fn paint(&self) { helper() } }
+        impl p::Other for S { fn paint(&self) { helper() } }
+        impl ::paint::Third for S { fn paint(&self) { helper() } }
+        impl Clone for S { fn clone(&self) -> S { S } }
+        fn helper() {}
+        ",
+        expect![[r#"
+            fn app::root (root)
+            struct app::S (R1)
+            fn app::S::go (R5)
+            impl app::{impl Clone for app::S} (R6)
+            impl app::{impl app::S} (R7)
+            fn <app::S as Clone>::clone (R7)
+        "#]],
+    );
+}
+
+#[test]
 fn r4_an_associated_function_is_that_of_its_type() {
     check(
         "//- /src/lib.rs

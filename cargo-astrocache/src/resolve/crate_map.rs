@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use astrocache_manifest::FOR_DOCUMENTATION;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::FxHashMap;
 
@@ -115,8 +116,12 @@ pub fn declarations(db: &dyn Db, workspace: Workspace, krate: CrateId) -> Arc<Cr
 }
 
 /// Build scripts and proc macros run on the host, everything else on the platforms built for; a project whose
-/// platforms are not all known keeps every branch.
+/// platforms are not all known, or that sets what only documentation has, keeps every branch.
 fn platforms(project: &Project) -> &[BTreeSet<String>] {
+    let flags = &project.settings.cfgs;
+    if FOR_DOCUMENTATION.iter().any(|&it| flags.contains(it)) {
+        return &[];
+    }
     project.platform_cfgs.as_deref().unwrap_or_default()
 }
 
@@ -373,6 +378,8 @@ impl Builder<'_> {
             self.map.modules[module as usize].attributed.push(id);
         }
         match def.kind {
+            // One inside an impl or trait makes items of that: it provides no names to the module.
+            DefKind::MacroSite if def.parent.is_some() => {}
             DefKind::MacroSite => self.map.modules[module as usize].sites.push(id),
             DefKind::Macro => {
                 self.map.modules[module as usize]

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     db::{Db, Workspace, bodies},
     project::CrateId,
-    syntax::{Def, DefBody, DefData, DefKind, Head, Mention, MentionKind, Name, Operators, known},
+    syntax::{Def, DefBody, DefData, DefKind, Head, Mention, MentionKind, Name, StdTraits, known},
 };
 
 /// All crates' declarations, and the look-ups made in them.
@@ -35,8 +35,10 @@ pub fn tables(db: &dyn Db, workspace: Workspace) -> Arc<Index> {
 #[derive(Debug, Default)]
 pub struct Graph {
     pub defs: Vec<Box<[Use]>>,
-    /// Operators in each definition, and those whose traits or methods it names.
-    pub operators: Vec<Operators>,
+    /// Traits of std that each definition may reach.
+    pub std_traits: Vec<StdTraits>,
+    /// Those that what it quotes may reach, where a proc macro puts it.
+    pub emitted: Vec<StdTraits>,
 }
 
 /// A mention and its meaning.
@@ -90,36 +92,50 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
                 .collect()
         })
         .collect();
-    let operators = bodies.iter().enumerate().map(|(at, body)| {
+    let std_traits = bodies.iter().enumerate().map(|(at, body)| {
         let is_impl = it.items.defs[at].kind == DefKind::Impl;
         let named = defs
             .get(at)
             .into_iter()
             .flatten()
             .filter(|_| !is_impl)
-            .map(named_operator);
-        named.fold(body.effects.operators, Operators::and)
+            .map(named_traits);
+        named.fold(body.effects.std_traits, StdTraits::and)
+    });
+    let emitted = bodies.iter().zip(&defs).map(|(body, uses)| {
+        let quoted = uses
+            .iter()
+            .filter(|it| matches!(it.kind, MentionKind::Quoted | MentionKind::QuotedMethod));
+        let words = quoted.map(|it| StdTraits::of_emitted(it.path.iter().map(|name| name.as_str())));
+        words.fold(body.effects.emitted, StdTraits::and)
     });
     Arc::new(Graph {
-        operators: operators.collect(),
+        std_traits: std_traits.collect(),
+        emitted: emitted.collect(),
         defs,
     })
 }
 
-/// The operator trait that a mention names, or whose method it calls. The header of an impl names its own trait, which
-/// calls nothing.
-fn named_operator(it: &Use) -> Operators {
-    let method = match it.kind {
-        MentionKind::Method | MentionKind::TokenArg | MentionKind::QuotedMethod => it.path.last(),
-        _ if it.path.len() > 1 => it.path.last(),
-        _ => None,
-    };
-    let named = method.map_or(Operators::default(), |name| Operators::of_method(name.as_str()));
+/// The traits of std that a mention may reach by its words: as written, and as the names of std they stand for.
+fn named_traits(it: &Use) -> StdTraits {
+    match it.kind {
+        // What is required of a type calls nothing, nor does the header of an impl, nor what is for elsewhere.
+        MentionKind::Bound
+        | MentionKind::Object
+        | MentionKind::Derive
+        | MentionKind::Attribute
+        | MentionKind::Quoted
+        | MentionKind::QuotedMethod => return StdTraits::NONE,
+        _ => {}
+    }
+    let written = StdTraits::of_words(it.path.iter().map(|name| name.as_str()));
     let Meaning::Path(resolution) = &it.meaning else {
-        return named;
+        return written;
     };
-    resolution.targets.iter().fold(named, |all, target| match target.res {
-        Res::External(path) => all.and(Operators::of_trait(path.as_str())),
+    resolution.targets.iter().fold(written, |all, target| match target.res {
+        Res::External(path) => all
+            .and(StdTraits::of_trait(path.as_str()))
+            .and(StdTraits::of_words(path.as_str().split("::"))),
         _ => all,
     })
 }

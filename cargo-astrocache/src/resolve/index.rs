@@ -5,10 +5,11 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    ids::{DefId, ModId, Ns, Res},
+    ids::{DefId, ModId, Ns, Res, Target},
+    prelude,
     world::World,
 };
-use crate::syntax::{Def, DefData, DefKind, Head, ImplHeader, Name, Operators, Path};
+use crate::syntax::{Def, DefData, DefKind, Head, ImplHeader, ImplTokens, Name, Path, SelfShape, SiteFacts, StdTraits};
 
 /// Number of an impl in [`Index::impls`].
 pub type ImplIdx = u32;
@@ -54,8 +55,11 @@ pub struct ImplEntry {
     pub blanket: bool,
     /// Where the head is open: the types, else traits, one of which must be live.
     pub deciding: Vec<DefId>,
-    /// The operator trait it implements, if that is its trait.
-    pub operator: Operators,
+    /// Types all of which must be live, too: arguments of a trait of std. Each has a type of this list or a `cfg`
+    /// variant of it.
+    pub required: Vec<Vec<DefId>>,
+    /// Its trait, if that is one of those.
+    pub std_trait: StdTraits,
     /// The operator's right side has the type of its left.
     pub same_operands: bool,
     /// Covers part of the type, or is there under a condition.
@@ -81,6 +85,7 @@ impl Index {
             }
         }
         index.add_inherent(world);
+        index.require_arguments(world);
         index
     }
 
@@ -143,7 +148,8 @@ impl Index {
     }
 
     fn add_impl(&mut self, world: &World, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
-        if names_absent_crate(world, def, module, header) {
+        let absent = |path: &Path| is_absent(world, module, path);
+        if header.trait_.as_ref().is_some_and(absent) || names_absent_crate(world, def, module, header) {
             return;
         }
         let number = self.impls.len() as u32;
@@ -188,10 +194,10 @@ impl Index {
         }
         self.impl_of.insert(id, number);
         let partial = header.partial || def.cfg != 0;
-        let operator = header
+        let std_trait = header
             .trait_
             .as_ref()
-            .map_or(Operators::default(), |path| operator_of(world, module, path));
+            .map_or(StdTraits::default(), |path| std_trait_of(world, module, path));
         self.impls.push(ImplEntry {
             id,
             trait_,
@@ -199,10 +205,74 @@ impl Index {
             open_head,
             blanket,
             deciding,
-            operator,
+            required: Vec::new(),
+            std_trait,
             same_operands: !header.trait_args,
             partial,
         });
+    }
+
+    /// Once all impls are known: `impl From<A> for B<C>` runs only if there is an `A` and a `C`.
+    ///
+    /// A type can be there unnamed only where rustc infers it from the one impl that fits. So this holds where others fit as
+    /// well: for the trait's arguments with conversions (`From<T> for T`) and if there is a second impl for the type, for
+    /// the type's arguments if there is a second impl of the same trait. Others are those that each build has: without a
+    /// condition, in crates that this one needs.
+    fn require_arguments(&mut self, world: &World) {
+        let mut others: FxHashMap<Fit, Vec<DefId>> = FxHashMap::default();
+        let mut candidates = Vec::new();
+        for (number, it) in (0..).zip(&self.impls) {
+            let Some((def, module, header)) = header_of(world, it.id) else {
+                continue;
+            };
+            let (Some(trait_), [head]) = (trait_key(world, module, it, header), it.heads.as_slice()) else {
+                continue;
+            };
+            let plain = def.cfg == 0 && world.condition(module) == 0 && header.shape != SelfShape::Other;
+            let any_args = Fit {
+                trait_,
+                args: None,
+                head: *head,
+                shape: header.shape,
+            };
+            let same_args = Fit {
+                args: Some(header.trait_hash),
+                ..any_args
+            };
+            if plain {
+                others.entry(same_args).or_default().push(it.id);
+                if !header.partial {
+                    others.entry(any_args).or_default().push(it.id);
+                }
+            }
+            let of = |heads: &[Path]| -> Vec<Vec<DefId>> {
+                let named = heads.iter().filter(|path| !is_param(def, path));
+                let all = named.map(|path| types(world, module, path));
+                all.filter(|found| !found.is_empty()).collect()
+            };
+            let (args, self_args) = (of(&header.arg_heads), of(&header.self_args));
+            if !(args.is_empty() && self_args.is_empty()) {
+                candidates.push((number, any_args, args, same_args, self_args));
+            }
+        }
+        for (number, any_args, args, same_args, self_args) in candidates {
+            let id = self.impls[number as usize].id;
+            let several = |fit: &Fit| {
+                let mut all = others.get(fit).into_iter().flatten();
+                all.any(|&other| other != id && world.needs(id.krate, other.krate))
+            };
+            let mut required = Vec::new();
+            if any_args.trait_.converts() || several(&any_args) {
+                required.extend(args);
+            }
+            if several(&same_args) {
+                required.extend(self_args);
+            }
+            for &it in required.iter().flatten() {
+                self.by_mention.entry(it).or_default().push(number);
+            }
+            self.impls[number as usize].required = required;
+        }
     }
 
     /// Once all impls are known.
@@ -219,41 +289,51 @@ impl Index {
         }
     }
 
-    /// A site that may hold impls is found by every type and trait that its headers or arguments name.
+    /// A site that may hold impls is found by the types they may be for and, where those are not analyzed, by all that their
+    /// headers and the arguments name.
     fn add_site(&mut self, world: &World, id: DefId, module: ModId) {
         let Some(DefData::Site(facts)) = world.def(id).map(|def| &def.data) else {
             return;
         };
         let provides = world.provides(id);
-        let macros: Vec<(DefId, &Def)> = provides
-            .macros
-            .iter()
-            .filter_map(|&mac| Some((mac, world.def(mac)?)))
-            .collect();
-        let tokens = |def: &Def| match &def.data {
-            DefData::Macro(mac) if !mac.exact => mac.tokens.clone(),
-            _ => Default::default(),
-        };
-        let unknown = macros.is_empty();
-        let has_impl = unknown || facts.tokens.has_impl || macros.iter().any(|(_, def)| tokens(def).has_impl);
-        if !has_impl {
-            return;
+        let mut found: Vec<DefId> = Vec::new();
+        for header in &facts.tokens.impls {
+            found.extend(deciding_site(world, &[module], header, facts));
         }
-        let mut named = Named::default();
-        for &name in facts.idents.iter().chain(&facts.tokens.impls) {
-            named.add(world, module, name);
-        }
-        for (mac, def) in macros {
+        for &mac in &provides.macros {
+            let Some(DefData::Macro(it)) = world.def(mac).map(|def| &def.data) else {
+                continue;
+            };
             let home = world.module_of(mac).unwrap_or(module);
-            for name in tokens(def).impls {
-                named.add(world, home, name);
-                named.add(world, module, name);
+            let headers = it.tokens.impls.iter().filter(|_| !it.exact);
+            for header in headers {
+                found.extend(deciding_site(world, &[home, module], header, facts));
             }
         }
-        for it in named.deciding() {
+        if provides.macros.is_empty() {
+            let mut named = Named::default();
+            named.add_arguments(world, module, facts);
+            found.extend(named.deciding());
+        }
+        found.sort();
+        found.dedup();
+        for it in found {
             self.sites_by_type.entry(it).or_default().push(id);
         }
     }
+}
+
+/// What makes an impl of a macro call live: as for a written one, the types of its self type, if it is known.
+fn deciding_site(world: &World, modules: &[ModId], header: &ImplTokens, facts: &SiteFacts) -> Vec<DefId> {
+    if !header.self_arg {
+        let own = Named::of(world, modules, &header.self_paths);
+        if !own.types.is_empty() && !own.foreign {
+            return own.types;
+        }
+    }
+    let mut named = Named::of(world, modules, &header.paths);
+    named.add_arguments(world, modules[modules.len() - 1], facts);
+    named.deciding()
 }
 
 /// What the headers and arguments of a macro call name.
@@ -266,10 +346,26 @@ struct Named {
 }
 
 impl Named {
-    fn add(&mut self, world: &World, module: ModId, name: Name) {
-        self.types.extend(types(world, module, &[name]));
-        self.traits.extend(analyzed(world, module, &[name], DefKind::Trait));
-        let found = world.resolve_written(module, &[name], Ns::Type);
+    fn of(world: &World, modules: &[ModId], paths: &[Path]) -> Named {
+        let mut out = Named::default();
+        for path in paths {
+            for &module in modules {
+                out.add(world, module, path);
+            }
+        }
+        out
+    }
+
+    fn add_arguments(&mut self, world: &World, module: ModId, facts: &SiteFacts) {
+        for &name in &facts.idents {
+            self.add(world, module, &[name]);
+        }
+    }
+
+    fn add(&mut self, world: &World, module: ModId, path: &[Name]) {
+        self.types.extend(types(world, module, path));
+        self.traits.extend(analyzed(world, module, path, DefKind::Trait));
+        let found = world.resolve_written(module, path, Ns::Type);
         let foreign = |res: Res| matches!(res, Res::External(_));
         self.foreign |= found.unresolved.is_none() && found.targets.iter().any(|target| foreign(target.res));
     }
@@ -279,8 +375,6 @@ impl Named {
         if self.types.is_empty() || self.foreign {
             self.types.append(&mut self.traits);
         }
-        self.types.sort();
-        self.types.dedup();
         self.types
     }
 }
@@ -315,15 +409,77 @@ fn names_absent_crate(world: &World, def: &Def, module: ModId, header: &ImplHead
     found.unresolved == Some(0) && found.targets.is_empty()
 }
 
-fn operator_of(world: &World, module: ModId, path: &[Name]) -> Operators {
+/// Whether all that a path can mean is in dependencies that the graph does not have.
+fn is_absent(world: &World, module: ModId, path: &[Name]) -> bool {
+    let found = world.resolve(module, path, Ns::Type);
+    let absent = |res: Res| matches!(res, Res::External(path) if path.as_str().starts_with(prelude::ABSENT));
+    !found.targets.is_empty() && found.targets.iter().all(|it| absent(it.res))
+}
+
+fn std_trait_of(world: &World, module: ModId, path: &[Name]) -> StdTraits {
     let found = world.resolve(module, path, Ns::Type);
     let external = |res: Res| match res {
-        Res::External(path) => Operators::of_trait(path.as_str()),
-        _ => Operators::default(),
+        Res::External(path) => StdTraits::of_trait(path.as_str()),
+        _ => StdTraits::default(),
     };
     match found.targets.as_slice() {
         [one] if found.unresolved.is_none() => external(one.res),
-        _ => Operators::default(),
+        _ => StdTraits::default(),
+    }
+}
+
+/// What two impls that fit the same place have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Fit {
+    trait_: TraitKey,
+    /// The trait's arguments; `None`: any.
+    args: Option<u64>,
+    head: DefId,
+    shape: SelfShape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum TraitKey {
+    Analyzed(DefId),
+    Std(Name),
+}
+
+impl TraitKey {
+    fn converts(self) -> bool {
+        matches!(self, TraitKey::Std(name) if matches!(name.as_str(), "From" | "Into" | "TryFrom" | "TryInto"))
+    }
+}
+
+fn trait_key(world: &World, module: ModId, it: &ImplEntry, header: &ImplHeader) -> Option<TraitKey> {
+    match &it.trait_ {
+        TraitRef::Inherent => None,
+        TraitRef::Analyzed(traits) => match traits.as_slice() {
+            [one] => Some(TraitKey::Analyzed(*one)),
+            _ => None,
+        },
+        TraitRef::External => std_name(world, module, header.trait_.as_ref()?).map(TraitKey::Std),
+    }
+}
+
+fn header_of(world: &World, id: DefId) -> Option<(&Def, ModId, &ImplHeader)> {
+    let def = world.def(id)?;
+    match &def.data {
+        DefData::Impl(header) => Some((def, world.module_of(id)?, header)),
+        _ => None,
+    }
+}
+
+/// The last segment of the path in std that `path` means; `None` if it may mean something else as well.
+fn std_name(world: &World, module: ModId, path: &[Name]) -> Option<Name> {
+    let found = world.resolve(module, path, Ns::Type);
+    match found.targets.as_slice() {
+        [
+            Target {
+                res: Res::External(path),
+                ..
+            },
+        ] if found.unresolved.is_none() => path.as_str().rsplit("::").next().map(Name::new),
+        _ => None,
     }
 }
 

@@ -1,5 +1,8 @@
 //! Names that the language and std bring in without an import.
 
+/// What paths of a dependency start with that is declared and not in the graph. No crate has such a name.
+pub const ABSENT: &str = "{absent}";
+
 /// Crates that are not analyzed; the compiler version stands for them.
 pub const SYSROOT: &[&str] = &["std", "core", "alloc", "proc_macro", "test"];
 

@@ -26,6 +26,8 @@ pub struct World {
     deps: Vec<FxHashMap<Name, CrateId>>,
     /// Each crate's transitive dependencies and itself.
     cones: Vec<FxHashSet<CrateId>>,
+    /// What more the unit tests of some crates are linked with.
+    test_cones: FxHashMap<CrateId, FxHashSet<CrateId>>,
     /// What each module's globs lead to; see [`World::connect`].
     globs: FxHashMap<ModId, Arc<[Target]>>,
     names: Mutex<Answers>,
@@ -109,14 +111,21 @@ impl World {
         let deps = project
             .crates
             .iter()
-            .map(|krate| krate.deps.iter().map(|dep| (Name::new(&dep.name), dep.krate)).collect())
+            .map(|krate| {
+                let all = krate.test_deps.iter().chain(&krate.deps);
+                all.map(|dep| (Name::new(&dep.name), dep.krate)).collect()
+            })
             .collect();
-        let cones = project.crate_ids().map(|krate| cone(&project, krate)).collect();
+        let cones = project.crate_ids().map(|krate| cone(&project, [krate])).collect();
+        let test_deps = |krate| project.krate(krate).test_deps.iter().map(|dep| dep.krate);
+        let tested = project.crate_ids().filter(|&krate| test_deps(krate).next().is_some());
+        let test_cones = tested.map(|krate| (krate, cone(&project, test_deps(krate)))).collect();
         let mut world = World {
             project,
             maps,
             deps,
             cones,
+            test_cones,
             globs: FxHashMap::default(),
             names: Mutex::default(),
             declared: Mutex::default(),
@@ -194,16 +203,25 @@ impl World {
         Some(self.map(id.krate)?.def(id))
     }
 
-    /// Whether code of `from` can name things of `to`.
+    /// Whether code of `from` can name things of `to`, its unit tests included.
     pub fn sees(&self, from: CrateId, to: CrateId) -> bool {
+        self.needs(from, to) || self.test_cones.get(&from).is_some_and(|all| all.contains(&to))
+    }
+
+    /// Whether no build has `from` without `to`.
+    pub fn needs(&self, from: CrateId, to: CrateId) -> bool {
         self.cones[from.0 as usize].contains(&to)
     }
 
-    /// The crates that are linked with `krate`: its dependencies without those that only proc macros use, which run in
-    /// the compiler.
-    pub fn linked(&self, krate: CrateId) -> FxHashSet<CrateId> {
+    /// The crates that are linked with `krate`, or with its unit tests: its dependencies without those that only proc
+    /// macros use, which run in the compiler.
+    pub fn linked(&self, krate: CrateId, tests: bool) -> FxHashSet<CrateId> {
         let mut out = FxHashSet::default();
         let mut queue = vec![krate];
+        if tests {
+            queue.extend(self.project.krate(krate).test_deps.iter().map(|dep| dep.krate));
+            queue.retain(|&it| self.project.krate(it).kind != CrateKind::ProcMacro || it == krate);
+        }
         while let Some(next) = queue.pop() {
             if out.insert(next) {
                 let deps = self.project.krate(next).deps.iter().map(|dep| dep.krate);
@@ -447,9 +465,13 @@ impl World {
             }
             _ => None,
         });
-        imports
+        let mut found: Vec<Target> = imports
             .flat_map(|import| self.crate_named(krate, import.path[0]))
-            .collect()
+            .collect();
+        if found.is_empty() && self.is_absent_crate(krate, name) {
+            found.push(plain(Res::External(Name::new(prelude::ABSENT))));
+        }
+        found
     }
 
     /// The crate that `extern crate name` means.
@@ -460,9 +482,16 @@ impl World {
         if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
             return Some(plain(Res::Mod(ModId { krate: dep, module: 0 })));
         }
+        if self.is_absent_crate(krate, name) {
+            return Some(plain(Res::External(Name::new(prelude::ABSENT))));
+        }
         prelude::SYSROOT
             .contains(&name.as_str())
             .then(|| plain(Res::External(name)))
+    }
+
+    fn is_absent_crate(&self, krate: CrateId, name: Name) -> bool {
+        self.project.krate(krate).absent.iter().any(|it| it == name.as_str())
     }
 
     /// What `name` is inside `module`, not looking outwards.
@@ -976,7 +1005,8 @@ impl World {
 
     /// All proc macros that `krate`'s direct dependencies export under `name`.
     pub fn proc_macros_named(&self, krate: CrateId, name: Name) -> Vec<DefId> {
-        let deps = self.project.krate(krate).deps.iter().map(|dep| dep.krate);
+        let it = self.project.krate(krate);
+        let deps = it.deps.iter().chain(&it.test_deps).map(|dep| dep.krate);
         let macros = deps.filter(|&dep| self.project.krate(dep).kind == CrateKind::ProcMacro);
         macros
             .flat_map(|dep| {
@@ -1037,9 +1067,9 @@ fn is_guess(target: &Target) -> bool {
     matches!(target.res, Res::External(_)) && target.cfg & GUESS != 0
 }
 
-fn cone(project: &Project, krate: CrateId) -> FxHashSet<CrateId> {
+fn cone(project: &Project, seeds: impl IntoIterator<Item = CrateId>) -> FxHashSet<CrateId> {
     let mut out = FxHashSet::default();
-    let mut queue = vec![krate];
+    let mut queue: Vec<CrateId> = seeds.into_iter().collect();
     while let Some(next) = queue.pop() {
         if out.insert(next) {
             queue.extend(project.krate(next).deps.iter().map(|dep| dep.krate));

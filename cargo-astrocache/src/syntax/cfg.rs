@@ -31,6 +31,12 @@ const PLATFORM: &[&str] = &[
     "target_abi",
 ];
 
+/// Atoms that are only set where documentation is made, unless the user's own flags set them: see
+/// [`astrocache_manifest::FOR_DOCUMENTATION`].
+fn is_for_documentation(atom: &str) -> bool {
+    astrocache_manifest::FOR_DOCUMENTATION.contains(&atom)
+}
+
 impl Cfg {
     /// Whether the predicate holds where exactly `atoms` are set; `None` if the platform alone does not tell.
     pub fn eval(&self, atoms: &BTreeSet<String>) -> Option<bool> {
@@ -56,6 +62,7 @@ fn eval_atom(atom: &str, atoms: &BTreeSet<String>) -> Option<bool> {
         "true" => Some(true),
         "false" => Some(false),
         "unix" | "windows" => Some(atoms.contains(atom)),
+        _ if is_for_documentation(atom) => Some(false),
         _ => {
             let (key, _) = atom.split_once('=')?;
             PLATFORM.contains(&key).then(|| atoms.contains(atom))
@@ -135,6 +142,8 @@ mod tests {
         assert_eq!(eval("all ( windows , feature = \"x\" )"), Some(false));
         assert_eq!(eval("any ( unix , feature = \"x\" )"), Some(true));
         assert_eq!(eval("any ( windows , feature = \"x\" , )"), None);
+        assert_eq!(eval("all ( docsrs , feature = \"x\" )"), Some(false));
+        assert_eq!(eval("not ( doc )"), Some(true));
         assert_eq!(eval("any ( )"), Some(false));
         assert_eq!(eval("all ( )"), Some(true));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{cfg::Condition, name::Name, operators::Operators};
+use super::{cfg::Condition, name::Name, std_traits::StdTraits};
 
 /// Index into [`FileItems::scopes`]. Scope 0 is the file's own module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -174,12 +174,33 @@ pub enum Head {
     Other,
 }
 
+/// What stands around the head of a self type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SelfShape {
+    /// `Type`
+    Plain,
+    /// `&Type`
+    Ref,
+    /// `&mut Type`
+    RefMut,
+    /// Slices, pointers, what has no head.
+    Other,
+}
+
 /// `impl<..> Trait for Type where ..`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImplHeader {
     pub trait_: Option<Path>,
     /// The trait has arguments: `Add<u8>`.
     pub trait_args: bool,
+    /// Heads of those that are types.
+    pub arg_heads: Box<[Path]>,
+    /// The tokens of the trait with its arguments, hashed.
+    pub trait_hash: u64,
+    /// Heads of the self type's arguments that are types: `Local` of `DateTime<Local>`.
+    pub self_args: Box<[Path]>,
+    /// How the self type stands around its head.
+    pub shape: SelfShape,
     pub negative: bool,
     pub head: Head,
     /// Every path in the self type, the head's included.
@@ -230,18 +251,25 @@ pub struct ProvidedTokens {
     pub defines: Box<[Name]>,
     /// A defining keyword is followed by `$x`.
     pub defines_arg: bool,
-    /// Identifiers in `impl` headers.
-    pub impls: Box<[Name]>,
-    /// There is an `impl` header, and one of them holds `$x`.
-    pub impls_arg: bool,
-    /// Any `impl` at all.
-    pub has_impl: bool,
+    /// `impl` headers.
+    pub impls: Box<[ImplTokens]>,
     /// Any `trait` at all.
     pub has_trait: bool,
     /// Any `use` or `type` at all: a name may stand for a type made elsewhere.
     pub aliases: bool,
     /// Glues identifiers (`[<..>]`, `concat_idents`): may define any name.
     pub glue: bool,
+}
+
+/// The header of an `impl` in a token stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ImplTokens {
+    /// Its paths.
+    pub paths: Box<[Path]>,
+    /// Those of the self type.
+    pub self_paths: Box<[Path]>,
+    /// The self type has `$x`.
+    pub self_arg: bool,
 }
 
 /// `use` or `extern crate`.
@@ -324,8 +352,10 @@ pub struct Effects {
     pub env: Box<[Name]>,
     /// `static mut`, `thread_local!`.
     pub mutable_static: bool,
-    /// Operators that may stand for a call of a trait of `std::ops`.
-    pub operators: Operators,
+    /// Traits of std that its operators and format strings may reach.
+    pub std_traits: StdTraits,
+    /// The same of tokens for elsewhere: what a proc macro emits.
+    pub emitted: StdTraits,
 }
 
 /// A file named in the source.

@@ -6,7 +6,7 @@ mod facts;
 mod hash;
 mod lower;
 mod name;
-mod operators;
+mod std_traits;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -17,7 +17,7 @@ pub use facts::*;
 pub use hash::{source_hash, string_literals};
 pub use lower::facts;
 pub use name::{Name, known};
-pub use operators::Operators;
+pub use std_traits::StdTraits;
 
 /// A hash of the shared token normalisation, as salsa keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -94,6 +94,8 @@ impl Workspace {
             root_file: fixture.root.join("app").join(path),
             edition: Edition::E2021,
             deps,
+            test_deps: Vec::new(),
+            absent: Vec::new(),
         };
         let test_deps = vec![dep("app", app), dep("cached", cached)];
         let script = CrateId(project.crates.len() as u32);

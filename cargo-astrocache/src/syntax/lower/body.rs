@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use super::super::{
     facts::{DefBody, DefIdx, Effects, Mention, MentionKind, ScopeIdx},
     name::{Name, known},
-    operators::Operators,
+    std_traits::StdTraits,
     tree::Idx,
 };
 use super::{Lower, attrs, items, paths, tokens};
@@ -66,6 +66,11 @@ impl Body {
             start,
             len: path.len() as u16,
         });
+    }
+
+    /// Operators or format strings that may run an impl of these traits.
+    pub fn reach(&mut self, traits: StdTraits) {
+        self.effects.std_traits = self.effects.std_traits.and(traits);
     }
 
     pub fn is_local(&self, path: &[Name]) -> bool {
@@ -125,9 +130,8 @@ impl Lower<'_, '_> {
         let kind = self.tree.kind(node);
         let literal = kind == BIN_EXPR && self.tree.child(node, LITERAL).is_some();
         for child in self.tree.children(node).filter(|&c| self.tree.is_token(c)) {
-            let operator = Operators::of_expression(kind, self.tree.kind(child));
-            let operator = if literal { operator.with_literal() } else { operator };
-            body.effects.operators = body.effects.operators.and(operator);
+            let operator = StdTraits::of_expression(kind, self.tree.kind(child));
+            body.reach(if literal { operator.with_literal() } else { operator });
         }
         self.walk_children(node, body);
     }

@@ -6,7 +6,7 @@ use super::super::{
     cfg::Cfg,
     facts::{
         Def, DefBody, DefData, DefFlags, DefIdx, DefKind, Head, ImplHeader, Import, ImportKind, MentionKind, ModDecl,
-        Path, ProcMacro, Scope, ScopeIdx,
+        Path, ProcMacro, Scope, ScopeIdx, SelfShape,
     },
     hash::{Normalise, TokenSink, feed},
     name::{Name, known},
@@ -302,16 +302,63 @@ fn impl_header(tree: &Tree<'_>, node: Idx) -> ImplHeader {
         .and_then(|ty| tree.child(ty, PATH))
         .map(|p| paths::path(tree, p));
     let trait_args = trait_ty.is_some_and(|ty| (ty..tree.end(ty)).any(|i| tree.kind(i) == GENERIC_ARG_LIST));
+    let arg_heads = trait_ty.map(|ty| arg_heads(tree, ty)).unwrap_or_default();
     let is_param = |path: &Path| matches!(path.as_ref(), [name] if params.contains(name));
     ImplHeader {
         trait_: trait_path,
         trait_args,
+        arg_heads,
+        trait_hash: trait_ty.map_or(0, |ty| token_hash(tree, ty)),
+        self_args: self_ty.map(|ty| arg_heads_inside(tree, ty)).unwrap_or_default(),
+        shape: self_ty.map_or(SelfShape::Other, |ty| self_shape(tree, ty)),
         negative: tree.child(node, BANG).is_some(),
         head: self_ty.map_or(Head::Other, |ty| paths::head(tree, ty)),
         partial: self_types.iter().skip(1).any(|path| !is_param(path)),
         self_types: self_types.into(),
         header_types: header_types.into(),
     }
+}
+
+fn self_shape(tree: &Tree<'_>, ty: Idx) -> SelfShape {
+    let to_path = tree.child(ty, PATH_TYPE).is_some();
+    match tree.kind(ty) {
+        PATH_TYPE => SelfShape::Plain,
+        REF_TYPE if to_path && tree.child(ty, MUT_KW).is_some() => SelfShape::RefMut,
+        REF_TYPE if to_path => SelfShape::Ref,
+        _ => SelfShape::Other,
+    }
+}
+
+/// The same for a type behind `&`.
+fn arg_heads_inside(tree: &Tree<'_>, ty: Idx) -> Box<[Path]> {
+    arg_heads(tree, tree.child(ty, PATH_TYPE).unwrap_or(ty))
+}
+
+fn token_hash(tree: &Tree<'_>, node: Idx) -> u64 {
+    let mut sink = TokenSink::default();
+    let everything = Normalise {
+        skip: &|_| false,
+        docs: false,
+    };
+    feed(tree, node, &everything, &mut sink);
+    sink.hash64()
+}
+
+/// Heads of the type arguments of a path's last segment.
+fn arg_heads(tree: &Tree<'_>, ty: Idx) -> Box<[Path]> {
+    let segment = tree
+        .child(ty, PATH)
+        .and_then(|path| tree.children(path).filter(|&c| tree.kind(c) == PATH_SEGMENT).last());
+    let list = segment.and_then(|segment| tree.child(segment, GENERIC_ARG_LIST));
+    let args = list.into_iter().flat_map(|list| tree.children(list));
+    let types = args
+        .filter(|&arg| tree.kind(arg) == TYPE_ARG)
+        .filter_map(|arg| tree.children(arg).find(|&c| paths::is_type(tree.kind(c))));
+    let heads = types.filter_map(|ty| match paths::head(tree, ty) {
+        Head::Path(path) => Some(path),
+        _ => None,
+    });
+    heads.collect()
 }
 
 /// All paths under `node`, nested ones too.

@@ -5,12 +5,12 @@ use ra_ap_parser::SyntaxKind::*;
 use super::super::{
     cfg::{Cfg, Condition},
     facts::{
-        Def, DefData, DefFlags, DefIdx, DefKind, Include, MacroFacts, MentionKind, Path, ProvidedTokens, ScopeIdx,
-        SiteFacts,
+        Def, DefData, DefFlags, DefIdx, DefKind, ImplTokens, Include, MacroFacts, MentionKind, Path, ProvidedTokens,
+        ScopeIdx, SiteFacts,
     },
     hash::{Normalise, TokenSink, feed},
     name::{Name, known},
-    operators::Operators,
+    std_traits::StdTraits,
     tree::{Idx, Tree},
 };
 use super::{
@@ -351,6 +351,8 @@ fn called(tree: &Tree<'_>, path: &[Name], args: &[Idx], body: &mut Body) {
             body.env.extend(first.map(|&t| Name::new(unquote(tree.token_text(t)))));
         }
         "include" | "include_str" | "include_bytes" => {
+            // May be a format string.
+            body.reach(StdTraits::formatting());
             body.includes.push(Include {
                 code: name.as_str() == "include",
                 parts: include_parts(tree, args),
@@ -447,6 +449,25 @@ fn idents(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
     )
 }
 
+fn all_paths(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
+    let mut out: Vec<Path> = Vec::new();
+    let mut at = 0;
+    while at < toks.len() {
+        if tree.kind(toks[at]) == DOLLAR && !starts_path(tree, toks, at) {
+            at += 2;
+        } else if starts_path(tree, toks, at) {
+            let (path, next) = gather(tree, toks, at, &mut Vec::new());
+            if !out.contains(&path) {
+                out.push(path);
+            }
+            at = next;
+        } else {
+            at += 1;
+        }
+    }
+    out.into()
+}
+
 fn calls(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
     let mut out: Vec<Path> = Vec::new();
     let mut at = 0;
@@ -490,7 +511,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
                 out.aliases = true;
                 imported(tree, &toks[at + 1..], &mut defines, &mut out);
             }
-            IMPL_KW if is_impl_header(tree, toks, at) => impl_header(tree, &toks[at + 1..], &mut impls, &mut out),
+            IMPL_KW if is_impl_header(tree, toks, at) => impls.push(impl_header(tree, &toks[at + 1..])),
             L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
                 out.glue = true;
             }
@@ -498,7 +519,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
         }
     }
     out.defines = sorted(defines);
-    out.impls = sorted(impls);
+    out.impls = impls.into();
     out
 }
 
@@ -553,15 +574,23 @@ fn is_impl_header(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
     }
 }
 
-fn impl_header(tree: &Tree<'_>, toks: &[Idx], impls: &mut Vec<Name>, out: &mut ProvidedTokens) {
-    out.has_impl = true;
-    for (at, &token) in toks.iter().enumerate() {
-        match tree.kind(token) {
-            L_CURLY | SEMICOLON => return,
-            DOLLAR => out.impls_arg |= toks.get(at + 1).is_some_and(|&t| tree.kind(t) != CRATE_KW),
-            kind if is_segment(kind) => impls.push(Name::ident(tree.token_text(token))),
-            _ => {}
-        }
+/// The header whose `impl` is before `toks`.
+fn impl_header(tree: &Tree<'_>, toks: &[Idx]) -> ImplTokens {
+    let end = toks
+        .iter()
+        .position(|&t| matches!(tree.kind(t), L_CURLY | SEMICOLON))
+        .unwrap_or(toks.len());
+    let header = &toks[..end];
+    let kind = |at: usize| header.get(at).map(|&t| tree.kind(t));
+    // `for<'a>` is none.
+    let is_for = |&at: &usize| kind(at) == Some(FOR_KW) && kind(at + 1) != Some(L_ANGLE);
+    let start = (0..end).rfind(is_for).map_or(0, |at| at + 1);
+    let stop = (start..end).find(|&at| kind(at) == Some(WHERE_KW)).unwrap_or(end);
+    let arg = |at: usize| kind(at) == Some(DOLLAR) && kind(at + 1) != Some(CRATE_KW);
+    ImplTokens {
+        paths: all_paths(tree, header),
+        self_paths: all_paths(tree, &header[start..stop]),
+        self_arg: (start..stop).any(arg),
     }
 }
 
@@ -593,8 +622,7 @@ fn scan_quote(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
 /// Records every name that the tokens may use.
 fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
     for &token in toks {
-        let operator = Operators::of_punctuation(tree.kind(token));
-        body.effects.operators = body.effects.operators.and(operator);
+        body.reach(StdTraits::of_punctuation(tree.kind(token)));
     }
     let mut consumed = Vec::new();
     let mut at = 0;
@@ -847,8 +875,11 @@ fn scan_string(literal: &str, mode: Mode, body: &mut Body) {
         Mode::Attribute => {
             return string_paths(text, |path| body.mention(MentionKind::AttributePath, path));
         }
-        Mode::Quoted => return,
-        _ => {}
+        Mode::Quoted => {
+            body.effects.emitted = body.effects.emitted.and(StdTraits::of_format_string(text));
+            return;
+        }
+        _ => body.reach(StdTraits::of_format_string(text)),
     }
     format_names(text, |name| {
         let path = [Name::ident(name)];
