@@ -223,3 +223,51 @@ fn has_sources(project: &Project) -> bool {
             PackageSource::Locked { .. } => krate.root_file.is_file(),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn variables_that_cargo_sees_count_and_no_others() {
+        let seen = [
+            "CARGO",
+            "CARGO_HOME",
+            "RUSTUP_TOOLCHAIN",
+            "CARGO_SOURCE_X_DIRECTORY",
+            "PATH",
+            "HOME",
+        ];
+        assert!(seen.into_iter().all(is_seen));
+        // These never reach cargo: it is started without them.
+        let scrubbed = ["RUSTFLAGS", "CARGO_PKG_NAME", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET"];
+        assert!(!scrubbed.into_iter().chain(["EDITOR", "LANG"]).any(is_seen));
+    }
+
+    #[test]
+    fn a_program_or_toolchain_that_is_replaced_has_another_stamp() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        let (bin, lib) = (root.join("bin"), root.join("lib"));
+        assert_eq!(toolchain(root), None);
+        fs::create_dir(&bin).unwrap();
+        fs::create_dir(&lib).unwrap();
+        fs::write(bin.join("rustc"), "old").unwrap();
+        let manifest = root.join("Cargo.toml");
+        let program = || stamp_of_program("bin/rustc", &manifest);
+        let (stamp, tools) = (program(), toolchain(root));
+        assert!(stamp.is_some() && tools.is_some());
+        assert_eq!((program(), toolchain(root)), (stamp, tools));
+
+        fs::write(bin.join("new"), "newer").unwrap();
+        fs::rename(bin.join("new"), bin.join("rustc")).unwrap();
+        assert!(program() != stamp && toolchain(root) != tools);
+        let tools = toolchain(root);
+        fs::write(lib.join("librustc_driver.so"), "").unwrap();
+        assert_ne!(toolchain(root), tools);
+        assert_eq!(stamp_of_program("bin/none", &manifest), None);
+        assert_eq!(stamp_of_program("no-such-program-anywhere", &manifest), None);
+    }
+}

@@ -290,3 +290,94 @@ fn normal(path: &Utf8Path) -> Utf8PathBuf {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::tests::workspace;
+
+    /// What a walk sees of a workspace whose cargo and rustup live beside it.
+    fn walked(root: &Utf8Path) -> Walk {
+        let home = |name: &str| root.join("home").join(name);
+        Walk::from(&root.join("ws/Cargo.toml"), Some(&home("cargo")), Some(&home("rustup")))
+    }
+
+    const WORKSPACE: &str = "//- ws/Cargo.toml\n[package]\nname = 'a'\n//- home/cargo/config.toml\n";
+
+    #[test]
+    fn the_users_own_configuration_and_toolchain_settings_count() {
+        let (_dir, root) = workspace(WORKSPACE);
+        let mut before = walked(&root).contents();
+        for (path, text) in [
+            ("home/cargo/config.toml", "[build]\nrustc-wrapper = 'sccache'\n"),
+            ("home/cargo/config", ""),
+            ("home/rustup/settings.toml", "default_toolchain = 'nightly'\n"),
+            ("ws/rust-toolchain", "nightly\n"),
+            ("rust-toolchain.toml", "[toolchain]\n"),
+            ("Cargo.toml", "[workspace]\n"),
+        ] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+            let after = walked(&root).contents();
+            assert_ne!(after, before, "{path}");
+            before = after;
+        }
+        assert_eq!(walked(&root).programs, BTreeSet::from(["sccache".to_owned()]));
+        assert!(!walked(&root).is_lost);
+    }
+
+    #[test]
+    fn vendored_manifests_count() {
+        let (_dir, root) = workspace(
+            "//- ws/Cargo.toml\n[package]\nname = 'a'\n//- ws/.cargo/config.toml\n[source.v]\ndirectory = 'vendor'\n\
+             //- ws/vendor/b/Cargo.toml\n[package]\nname = 'b'\n//- ws/vendor/b/src/lib.rs\n",
+        );
+        let before = walked(&root);
+        assert_eq!(before.vendored, [root.join("ws/vendor")]);
+        fs::write(root.join("ws/vendor/b/build.rs"), "").unwrap();
+        let with_script = walked(&root).contents();
+        assert_ne!(with_script, before.contents());
+        fs::write(
+            root.join("ws/vendor/b/Cargo.toml"),
+            "[package]\nname = 'b'\nedition = '2021'\n",
+        )
+        .unwrap();
+        assert_ne!(walked(&root).contents(), with_script);
+    }
+
+    #[test]
+    fn garbage_and_unknown_ground_end_and_say_so() {
+        let (_dir, root) = workspace(WORKSPACE);
+        for config in [
+            "include = 'more.toml'",
+            "paths = ['x']",
+            "resolver.lockfile-path = 'x'",
+            "source.x.local-registry = 'x'",
+        ] {
+            fs::write(root.join("home/cargo/config.toml"), config).unwrap();
+            assert!(walked(&root).is_lost, "{config}");
+        }
+        fs::write(root.join("home/cargo/config.toml"), "").unwrap();
+        for manifest in [
+            "\u{0}",
+            "[workspace]\nmembers = 3",
+            "[workspace]\nmembers = ['***', '[', '../**']",
+            "path = '.'",
+        ] {
+            fs::write(root.join("ws/Cargo.toml"), manifest).unwrap();
+            assert!(!walked(&root).is_lost, "{manifest}");
+        }
+        fs::write(root.join("ws/Cargo.toml"), [0xff, 0xfe]).unwrap();
+        walked(&root);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_in_circles_end() {
+        let (_dir, root) = workspace(
+            "//- ws/Cargo.toml\n[workspace]\nmembers = ['*']\n[package]\nname = 'a'\n//- ws/b/Cargo.toml\n[package]\nname = 'b'\n[dependencies]\na = { path = '../loop' }\n",
+        );
+        std::os::unix::fs::symlink(root.join("ws"), root.join("ws/loop")).unwrap();
+        walked(&root);
+    }
+}

@@ -16,7 +16,7 @@ pub fn intro(is_check_cold: bool) -> String {
     let cores = std::thread::available_parallelism().map_or(1, |it| it.get());
     format!(
         "# The analyzer beside cargo\n\n\
-        Made by `{command}` on {cores} cores. Each figure is the least of three runs, a cold `cargo check` one run; all in\n\
+        Made by `{command}` on {cores} cores. Each figure is the least of three runs, of one where it takes over 30 s and for a cold `cargo check`; all in\n\
         processes of their own with warm file caches, `cargo` as child processes included. Read ratios, not times.\n\n"
     )
 }
