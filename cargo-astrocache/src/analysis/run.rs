@@ -137,8 +137,8 @@ pub fn files(project: Project) -> Result<Vec<Utf8PathBuf>, AnalysisError> {
             request: &request,
             taken_ns: 0,
         };
-        let (_, found) = run.analysis()?;
-        let files = run.files_of(found.workspace, &found.in_play, false).into_iter();
+        let (workspace, in_play) = run.read_for(&roots::annotated_crates(&run.project));
+        let files = run.files_of(workspace, &in_play, false).into_iter();
         Ok(files.map(|file| file.path(&run.db).clone()).collect())
     })
 }

@@ -7,7 +7,7 @@ mod path;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -60,12 +60,13 @@ fn of_a_cycle(db: &dyn Db, _id: salsa::Id, workspace: Workspace, root: DefId) ->
     let mut parts: BTreeMap<DefId, Fingerprinted> = BTreeMap::new();
     let mut waiting = vec![root];
     while let Some(program) = waiting.pop() {
-        if !parts.contains_key(&program) {
-            let mut programs = Programs::Collected(Vec::new());
-            parts.insert(program, printed(db, workspace, program, &mut programs));
-            if let Programs::Collected(more) = programs {
-                waiting.extend(more);
-            }
+        let Entry::Vacant(part) = parts.entry(program) else {
+            continue;
+        };
+        let mut programs = Programs::Collected(Vec::new());
+        part.insert(printed(db, workspace, program, &mut programs));
+        if let Programs::Collected(more) = programs {
+            waiting.extend(more);
         }
     }
     let mut whole = parts.get(&root).cloned().expect("the root was the first to be waiting");
