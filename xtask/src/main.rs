@@ -15,7 +15,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 usage: cargo xtask TASK [ARGUMENTS]
 
-  bench    measures beside peers: macro, store, watch
+  bench    measures beside peers: analyzer, macro, store, watch
   demo     shows on the example project what is recomputed after which edit, and fails if it is not so
   ci       formatting, lints, documentation, tidy, all tests: what has to pass before a commit
   matrix   the staleness matrix; with --verify-with-rustc, that its verdicts are true

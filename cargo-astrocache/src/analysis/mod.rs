@@ -5,6 +5,9 @@ mod changes;
 mod keep;
 mod ledger;
 mod live;
+mod load;
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod pack_tests;
 mod report;
@@ -22,6 +25,7 @@ mod wire;
 pub use changes::{Change, ChangeKind};
 pub use ledger::ledger;
 pub use live::{Live, RootChange, Update};
+pub use load::{LoadedProject, load_project, load_project_at};
 pub use report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats};
-pub use run::{AnalysisError, Places, Request, Roots, places, run, run_at};
+pub use run::{AnalysisError, Places, Request, Roots, files, places, run, run_at};
 pub use since::{Since, since};

@@ -7,6 +7,7 @@ use std::{
 };
 
 use astrocache_manifest::{Fingerprint, now_ns, tokens::TokenHash};
+use camino::Utf8PathBuf;
 use rayon::prelude::*;
 
 use super::{
@@ -120,6 +121,32 @@ pub fn places(project: &Project) -> (Places, Option<String>) {
 /// As [`run`].
 pub fn run_at(project: &Project, request: &Request, places: &Places) -> Result<Analysis, AnalysisError> {
     Ok(skip::run(project, request, places)?.0)
+}
+
+/// The source files that an analysis of all cached functions of `project` reads, sorted. For measurements.
+///
+/// # Errors
+///
+/// There are no threads.
+pub fn files(project: Project) -> Result<Vec<Utf8PathBuf>, AnalysisError> {
+    let request = Request {
+        roots: Roots::Annotated,
+        explain: false,
+    };
+    let project = Arc::new(project);
+    threads()?.install(|| {
+        let run = Run {
+            db: AnalysisDb::default(),
+            project,
+            request: &request,
+            taken_ns: 0,
+        };
+        let workspace = Workspace::new(&run.db, run.project.clone(), Arc::from([]));
+        let in_play = run.in_play(workspace, &run.searched());
+        run.read_all(workspace, &in_play);
+        let files = run.files_of(workspace, &in_play, false).into_iter();
+        Ok(files.map(|file| file.path(&run.db).clone()).collect())
+    })
 }
 
 /// Threads whose stacks are deep enough.
@@ -508,7 +535,7 @@ fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::r
 /// Where a definition stands.
 #[derive(Default)]
 pub(super) struct Place {
-    file: camino::Utf8PathBuf,
+    file: Utf8PathBuf,
     pub(super) line: u32,
     column: u32,
 }

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::args::{PackageArgs, ProjectArgs};
 use super::stamp;
 use super::ui::{Place, Ui, count};
-use crate::analysis::{self, Analysis, Live, Request, Roots};
-use crate::project::{self, LoadOptions, Project};
+use crate::analysis::{self, Analysis, Live, LoadedProject, Request, Roots};
+use crate::project::{LoadOptions, Project};
 
 /// A project and what the analysis says of it.
 #[derive(Debug)]
@@ -38,9 +38,10 @@ impl Session {
             keep_lock,
             ..args.load_options()
         };
-        let project = project::load(args.manifest_path(), &options)?;
+        let LoadedProject { project, notice, .. } = analysis::load_project(args.manifest_path(), &options)?;
         stamp::touch(project.target_dir.as_std_path());
-        let analysis = analysis::run(&project, request)?;
+        let mut analysis = analysis::run(&project, request)?;
+        analysis.notices.extend(notice);
         let session = Session {
             project,
             analysis,

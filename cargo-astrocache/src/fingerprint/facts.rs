@@ -59,6 +59,14 @@ pub fn say(line: &str) -> String {
     }
 }
 
+/// What becomes of the programs that a closure stands on: proc macros and build scripts.
+pub enum Programs {
+    /// Each stands as its fingerprint.
+    Nested,
+    /// They are collected here, for whoever asks to look at each once.
+    Collected(Vec<DefId>),
+}
+
 /// What one pass over the closure's definitions finds.
 #[derive(Default)]
 struct Found {
@@ -80,6 +88,7 @@ pub fn collect(
     root: DefId,
     closure: &Closure,
     own: &mut Own<'_>,
+    programs: &mut Programs,
 ) -> Facts {
     let found = survey(world, closure, own);
     let mut facts = Facts::default();
@@ -95,10 +104,10 @@ pub fn collect(
         false => positions(db, world, found.positions.into_iter(), own, &mut facts),
     }
     for &package in &found.packages {
-        build_script(db, workspace, world, package, &mut facts);
+        build_script(db, workspace, world, package, programs, &mut facts);
     }
     for &entry in &closure.proc_macros {
-        program(db, workspace, entry, "proc macro", &mut facts);
+        program(db, workspace, entry, "proc macro", programs, &mut facts);
     }
     facts
 }
@@ -321,7 +330,14 @@ fn positions(db: &dyn Db, world: &World, ids: impl Iterator<Item = DefId>, own: 
 }
 
 /// A package with a build script: the script, its dependencies and its inputs stand for it as a whole.
-fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId, facts: &mut Facts) {
+fn build_script(
+    db: &dyn Db,
+    workspace: Workspace,
+    world: &World,
+    id: PackageId,
+    programs: &mut Programs,
+    facts: &mut Facts,
+) {
     let package = world.project.package(id);
     let Some(script) = package.build_script else {
         return;
@@ -342,7 +358,7 @@ fn build_script(db: &dyn Db, workspace: Workspace, world: &World, id: PackageId,
     );
     for target in main.targets {
         if let Res::Def(main) = target.res {
-            program(db, workspace, main, "build script", facts);
+            program(db, workspace, main, "build script", programs, facts);
         }
     }
     let map = declarations(db, workspace, script);
@@ -430,7 +446,12 @@ fn clean(path: &str) -> String {
 }
 
 /// A program that runs while the closure is compiled: its own closure, from its entry.
-fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, facts: &mut Facts) {
+fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, programs: &mut Programs, facts: &mut Facts) {
+    if let Programs::Collected(entries) = programs {
+        facts.lines.insert(role.to_owned());
+        entries.push(entry);
+        return;
+    }
     let printed = fingerprint(db, workspace, entry);
     facts.lines.insert(format!("{role} {}", printed.fingerprint));
     facts.files.extend(printed.files.iter().cloned());

@@ -7,13 +7,18 @@ mod path;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
 
 use astrocache_manifest::{FORMAT_VERSION, Fingerprint};
 use camino::Utf8PathBuf;
 
 pub use parts::{Difference, Parts, parts};
 pub use path::DefPath;
+
+use facts::Programs;
 
 use crate::{
     db::{Db, SourceFile, Workspace},
@@ -45,8 +50,51 @@ pub struct Fingerprinted {
 /// 2. the root's identity;
 /// 3. each definition's identity and own hash, sorted (`own`);
 /// 4. the facts of rules R10, R12 and R13 that apply, sorted (`facts`).
-#[salsa::tracked(returns(clone))]
+///
+/// A program of 4 that stands on itself, by a macro that may lead back to it, has no such hash: see [`of_a_cycle`].
+#[salsa::tracked(returns(clone), cycle_result = of_a_cycle)]
 pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Fingerprinted> {
+    Arc::new(printed(db, workspace, root, &mut Programs::Nested))
+}
+
+/// The fingerprint of each program in a cycle: of all programs it stands on, each by itself.
+fn of_a_cycle(db: &dyn Db, _id: salsa::Id, workspace: Workspace, root: DefId) -> Arc<Fingerprinted> {
+    let mut parts: BTreeMap<DefId, Fingerprinted> = BTreeMap::new();
+    let mut waiting = vec![root];
+    while let Some(program) = waiting.pop() {
+        let Entry::Vacant(part) = parts.entry(program) else {
+            continue;
+        };
+        let mut programs = Programs::Collected(Vec::new());
+        part.insert(printed(db, workspace, program, &mut programs));
+        if let Programs::Collected(more) = programs {
+            waiting.extend(more);
+        }
+    }
+    let mut whole = parts.get(&root).cloned().expect("the root was the first to be waiting");
+    let mut hashes: Vec<[u8; 16]> = parts.values().map(|it| *it.fingerprint.as_bytes()).collect();
+    hashes.sort();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"cycle").update(whole.fingerprint.as_bytes());
+    for hash in &hashes {
+        hasher.update(hash);
+    }
+    whole.fingerprint = shortened(&hasher);
+    for part in parts.into_values() {
+        whole.files.extend(part.files);
+        whole.env.extend(part.env);
+        whole.reads.extend(&part.reads);
+    }
+    Arc::new(whole)
+}
+
+fn shortened(hasher: &blake3::Hasher) -> Fingerprint {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    Fingerprint::from_bytes(bytes)
+}
+
+fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Programs) -> Fingerprinted {
     let closure = closure(db, workspace, root);
     let world = resolver(db, workspace);
     let mut own = own::Own::new(db, workspace, &world);
@@ -56,7 +104,7 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
         .map(|item| (own.identity(item.id), own.hash(item.id)))
         .collect();
     hashes.sort();
-    let mut facts = facts::collect(db, workspace, &world, root, &closure, &mut own);
+    let mut facts = facts::collect(db, workspace, &world, root, &closure, &mut own, programs);
     facts.reads.extend(&closure.reads);
     facts.reads.code.extend(own.reads());
 
@@ -72,8 +120,6 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
         hasher.update(&(line.len() as u64).to_le_bytes());
         hasher.update(line.as_bytes());
     }
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
 
     let local = closure.items.iter().filter_map(|item| {
         let file = source_file(db, &world, item.id)?;
@@ -82,14 +128,14 @@ pub fn fingerprint(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Finger
     });
     let cone = world.project.crate_ids().filter(|&krate| world.sees(root.krate, krate));
     let crates: BTreeSet<String> = cone.map(|krate| world.project.krate(krate).name.clone()).collect();
-    Arc::new(Fingerprinted {
-        fingerprint: Fingerprint::from_bytes(bytes),
+    Fingerprinted {
+        fingerprint: shortened(&hasher),
         crates: crates.into_iter().collect(),
         cfgs: facts.cfgs,
         env: facts.env,
         files: local.chain(facts.files).collect(),
         reads: facts.reads,
-    })
+    }
 }
 
 /// The file a definition stands in.

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{facts, own::Own};
+use super::{
+    facts::{self, Programs},
+    own::Own,
+};
 use crate::{
     db::{Db, Workspace},
     reach::closure,
@@ -44,7 +47,7 @@ pub fn parts(db: &dyn Db, workspace: Workspace, root: DefId) -> Parts {
     let closure = closure(db, workspace, root);
     let world = resolver(db, workspace);
     let mut own = Own::new(db, workspace, &world);
-    let facts = facts::collect(db, workspace, &world, root, &closure, &mut own);
+    let facts = facts::collect(db, workspace, &world, root, &closure, &mut own, &mut Programs::Nested);
     let ids = closure.items.iter().map(|item| item.id);
     let mut definitions: Vec<Part> = ids
         .map(|id| Part {

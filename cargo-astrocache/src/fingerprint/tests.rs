@@ -216,3 +216,33 @@ one
     fixture.write("/src/data.txt", "one\n");
     assert_eq!(fixture.fingerprint("app::root"), before);
 }
+
+/// Two macros, each of which is made with the other, or so it seems: the code of both counts, from wherever one comes in.
+#[test]
+fn programs_that_lead_back_to_themselves_have_a_fingerprint_that_covers_them_all() {
+    const TEXT: &str = "//- /mac/src/lib.rs crate:mac proc-macro
+#[proc_macro_derive(One)] pub fn one(item: TokenStream) -> TokenStream { A; first(); item }
+#[proc_macro_derive(Two)] pub fn two(item: TokenStream) -> TokenStream { B; second(); item }
+#[derive(Two)] struct A;
+#[derive(One)] struct B;
+fn first() {}
+fn second() {}
+fn idle() {}
+//- /src/lib.rs crate:app deps:mac
+#[derive(mac::One)] struct It;
+#[derive(mac::Two)] struct Other;
+pub fn root() { It; }
+pub fn other() { Other; }
+";
+    let of = |text: &str| {
+        let fixture = Fixture::new(text);
+        (fixture.fingerprint("app::root"), fixture.fingerprint("app::other"))
+    };
+    let (root, other) = of(TEXT);
+    assert_eq!(of(TEXT), (root.clone(), other.clone()));
+    for body in ["fn first() {}", "fn second() {}"] {
+        let edited = of(&TEXT.replace(body, &body.replace("{}", "{ 1; }")));
+        assert!(edited.0 != root && edited.1 != other, "{body}");
+    }
+    assert_eq!(of(&TEXT.replace("fn idle() {}", "fn idle() { 1; }")), (root, other));
+}

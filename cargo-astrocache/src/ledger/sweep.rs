@@ -13,6 +13,8 @@ use super::frame::TEMPORARY;
 pub const PACK: &str = ".pack";
 /// How names of states end.
 pub const STATE: &str = ".state";
+/// How names of kept projects end.
+pub const PROJECT: &str = ".project";
 /// When the last sweep was, as a file's modification time.
 const STAMP: &str = "swept";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,7 +49,7 @@ fn is_stale(entry: &DirEntry, now: SystemTime) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
     let kept = match () {
-        () if [PACK, STATE].iter().any(|end| name.ends_with(end)) => KEPT,
+        () if [PACK, STATE, PROJECT].iter().any(|end| name.ends_with(end)) => KEPT,
         () if name.starts_with(TEMPORARY) => DAY,
         () => return false,
     };
@@ -86,6 +88,8 @@ mod tests {
             ("new.pack", 29),
             ("old.state", 31),
             ("new.state", 29),
+            ("old.project", 31),
+            ("new.project", 29),
             (".writing-x", 2),
             (".writing-y", 0),
             ("other", 400),
@@ -99,7 +103,15 @@ mod tests {
         sweep(dir.path(), now);
         assert_eq!(
             names(dir.path()),
-            [".writing-y", "new.pack", "new.state", "other", "swept", "used.pack"]
+            [
+                ".writing-y",
+                "new.pack",
+                "new.project",
+                "new.state",
+                "other",
+                "swept",
+                "used.pack"
+            ]
         );
     }
 

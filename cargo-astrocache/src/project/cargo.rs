@@ -80,7 +80,7 @@ pub(super) fn metadata(
     })
 }
 
-fn cargo() -> OsString {
+pub(super) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
 }
 
@@ -114,7 +114,7 @@ pub(super) fn scrubbed(program: &OsString, manifest: &Utf8Path) -> Command {
     command
 }
 
-fn is_scrubbed(name: &str) -> bool {
+pub(super) fn is_scrubbed(name: &str) -> bool {
     const KEPT: [&str; 3] = ["CARGO", "CARGO_HOME", "RUSTC_BOOTSTRAP"];
     // How to reach a registry decides whether there is an answer, never which.
     const KEPT_PREFIXES: [&str; 6] = [

@@ -25,27 +25,42 @@ use super::{Package, PackageSource, Project, ProjectError};
 ///
 /// See [`ProjectError`]; each says what to do.
 pub fn load(manifest_path: Option<&Utf8Path>, options: &LoadOptions) -> Result<Project, ProjectError> {
-    let manifest = find_manifest(manifest_path)?;
-    let root_manifest = workspace_manifest(&manifest)?;
+    Ok(load_manifest(&find_manifest(manifest_path)?, options)?.project)
+}
+
+/// A project, and what else was learnt on the way.
+pub(super) struct Loaded {
+    pub(super) project: Project,
+    /// Where the toolchain is.
+    pub(super) sysroot: Option<Utf8PathBuf>,
+    /// Cargo found `Cargo.lock` to be complete.
+    pub(super) is_lock_final: bool,
+}
+
+pub(super) fn load_manifest(manifest: &Utf8Path, options: &LoadOptions) -> Result<Loaded, ProjectError> {
+    let root_manifest = workspace_manifest(manifest)?;
     let workspace_root = root_manifest.parent().unwrap_or(&root_manifest);
     let config = Config::read(workspace_root)?;
     let wished = WorkspaceOptions::read(&root_manifest)?;
     let options = &wished.under(options);
-    let platforms = Platforms::ask(&manifest, &config, wished.platforms.as_deref())?;
+    let platforms = Platforms::ask(manifest, &config, wished.platforms.as_deref())?;
 
     let lock_file = workspace_root.join("Cargo.lock");
-    let lock = options.keep_lock.then(|| LockSnapshot::take(lock_file.clone()));
+    let lock = LockSnapshot::take(lock_file.clone());
     let found =
-        metadata(&manifest, &platforms.triples, options).and_then(|metadata| Ok((metadata, Pins::read(&lock_file)?)));
-    lock.map_or(Ok(()), LockSnapshot::restore)?;
+        metadata(manifest, &platforms.triples, options).and_then(|metadata| Ok((metadata, Pins::read(&lock_file)?)));
+    let is_lock_final = lock.is_unchanged();
+    if options.keep_lock {
+        lock.restore()?;
+    }
     let (metadata, pins) = found?;
 
     let Graph { ids, packages, crates } = graph(&metadata, &pins)?;
     let settings = settings(&root_manifest, &config)?;
     let sections = platforms.sections(&settings.cfgs);
-    Ok(Project {
+    let project = Project {
         member_features: member_features(&metadata, &ids, &sections, options),
-        target_dir: target_dir(options, metadata.target_directory.clone())?,
+        target_dir: given_target_dir(options)?.unwrap_or_else(|| metadata.target_directory.clone()),
         settings,
         inputs: inputs(workspace_root, &packages, config.files),
         workspace_root: workspace_root.to_owned(),
@@ -53,6 +68,11 @@ pub fn load(manifest_path: Option<&Utf8Path>, options: &LoadOptions) -> Result<P
         platforms: platforms.triples,
         packages,
         crates,
+    };
+    Ok(Loaded {
+        project,
+        sysroot: platforms.sysroot,
+        is_lock_final,
     })
 }
 
@@ -68,7 +88,7 @@ fn current_dir() -> Result<Utf8PathBuf, ProjectError> {
     Utf8PathBuf::from_path_buf(dir).map_err(|dir| unusable(format!("`{}` is not UTF-8", dir.display())))
 }
 
-fn find_manifest(given: Option<&Utf8Path>) -> Result<Utf8PathBuf, ProjectError> {
+pub(super) fn find_manifest(given: Option<&Utf8Path>) -> Result<Utf8PathBuf, ProjectError> {
     let dir = current_dir()?;
     if let Some(given) = given {
         let path = dir.join(given);
@@ -82,7 +102,8 @@ fn find_manifest(given: Option<&Utf8Path>) -> Result<Utf8PathBuf, ProjectError> 
     found.ok_or(ProjectError::NoManifest { dir })
 }
 
-fn target_dir(options: &LoadOptions, configured: Utf8PathBuf) -> Result<Utf8PathBuf, ProjectError> {
+/// The target directory that the command line or the environment names, else what cargo says is right.
+pub(super) fn given_target_dir(options: &LoadOptions) -> Result<Option<Utf8PathBuf>, ProjectError> {
     let from_env = || {
         ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"]
             .iter()
@@ -93,8 +114,8 @@ fn target_dir(options: &LoadOptions, configured: Utf8PathBuf) -> Result<Utf8Path
         .clone()
         .or_else(|| from_env().filter(|it| !it.is_empty()).map(Utf8PathBuf::from))
     {
-        Some(dir) => Ok(current_dir()?.join(dir)),
-        None => Ok(configured),
+        Some(dir) => Ok(Some(current_dir()?.join(dir))),
+        None => Ok(None),
     }
 }
 

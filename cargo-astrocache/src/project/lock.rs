@@ -112,13 +112,17 @@ impl LockSnapshot {
         LockSnapshot { path, before }
     }
 
+    /// Whether the file is what it was.
+    pub(super) fn is_unchanged(&self) -> bool {
+        fs::read(&self.path).ok().as_ref() == self.before.as_ref().map(|(bytes, _)| bytes)
+    }
+
     /// Writes the old bytes and time back, or deletes the file if there was none. Does nothing if nothing changed.
     pub(super) fn restore(self) -> Result<(), ProjectError> {
-        let LockSnapshot { path, before } = self;
-        let now = fs::read(&path).ok();
-        if now.as_ref() == before.as_ref().map(|(bytes, _)| bytes) {
+        if self.is_unchanged() {
             return Ok(());
         }
+        let LockSnapshot { path, before } = self;
         let restored = match before {
             None => fs::remove_file(&path),
             Some((bytes, modified)) => fs::write(&path, bytes).and_then(|()| set_modified(&path, modified)),

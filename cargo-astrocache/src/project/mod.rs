@@ -1,6 +1,7 @@
 //! `cargo metadata` -> [`Project`]. The only place that knows cargo.
 
 mod cargo;
+mod environment;
 mod error;
 mod evidence;
 mod features;
@@ -13,8 +14,10 @@ mod platform;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use cargo::LoadOptions;
+pub use environment::{Environment, Seal};
 pub use error::ProjectError;
 pub use evidence::Evidence;
 pub use load::{load, workspace_root};

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::cargo_platform::{Cfg, Platform};
 
 use super::ProjectError;
@@ -15,6 +15,8 @@ use super::settings::Config;
 #[derive(Debug)]
 pub(super) struct Platforms {
     pub(super) triples: Vec<String>,
+    /// Where the toolchain is; `None` if its name is not UTF-8.
+    pub(super) sysroot: Option<Utf8PathBuf>,
     /// All that rustc prints for each; `None` if it does not know one.
     lines: Option<Vec<Vec<String>>>,
 }
@@ -27,10 +29,14 @@ impl Platforms {
         config: &Config,
         listed: Option<&[String]>,
     ) -> Result<Platforms, ProjectError> {
+        let Host {
+            triple: host,
+            sysroot,
+            lines: host_lines,
+        } = host(manifest)?;
         if let Some(listed) = listed {
-            return Platforms::listed(manifest, listed);
+            return Platforms::listed(manifest, listed, sysroot);
         }
-        let (host, host_lines) = host(manifest)?;
         let mut triples = config.build_targets();
         triples.push(host.clone());
         triples.sort();
@@ -49,11 +55,19 @@ impl Platforms {
                 lines
             });
         }
-        Ok(Platforms { triples, lines })
+        Ok(Platforms {
+            triples,
+            sysroot,
+            lines,
+        })
     }
 
     /// As [`Platforms::ask`], for a list that is right or an error.
-    fn listed(manifest: &Utf8Path, triples: &[String]) -> Result<Platforms, ProjectError> {
+    fn listed(
+        manifest: &Utf8Path,
+        triples: &[String],
+        sysroot: Option<Utf8PathBuf>,
+    ) -> Result<Platforms, ProjectError> {
         let lines = triples.iter().map(|triple| {
             let answer = printed(manifest, &["--print", "cfg", "--target", triple])?;
             answer
@@ -66,6 +80,7 @@ impl Platforms {
         Ok(Platforms {
             lines: Some(lines.collect::<Result<_, _>>()?),
             triples: triples.to_vec(),
+            sysroot,
         })
     }
 
@@ -101,12 +116,27 @@ impl Sections {
     }
 }
 
-fn host(manifest: &Utf8Path) -> Result<(String, Vec<String>), ProjectError> {
-    let message = match printed(manifest, &["--print", "host-tuple", "--print", "cfg"])? {
-        Ok(stdout) => match stdout.split_once('\n') {
-            Some((triple, rest)) => return Ok((triple.trim().to_owned(), split(rest))),
-            None => stdout,
-        },
+/// What rustc says of the machine it runs on.
+struct Host {
+    triple: String,
+    sysroot: Option<Utf8PathBuf>,
+    lines: Vec<String>,
+}
+
+fn host(manifest: &Utf8Path) -> Result<Host, ProjectError> {
+    let asked = ["--print", "host-tuple", "--print", "sysroot", "--print", "cfg"];
+    let message = match printed(manifest, &asked)? {
+        Ok(stdout) => {
+            let mut lines = stdout.splitn(3, '\n');
+            if let (Some(triple), Some(sysroot), Some(rest)) = (lines.next(), lines.next(), lines.next()) {
+                return Ok(Host {
+                    triple: triple.trim().to_owned(),
+                    sysroot: Some(Utf8PathBuf::from(sysroot.trim())).filter(|it| it.is_dir()),
+                    lines: split(rest),
+                });
+            }
+            stdout
+        }
         Err(stderr) => errors_only(&stderr),
     };
     Err(ProjectError::NoHost { message })

@@ -2,6 +2,7 @@
 //! costs no more queries than it must.
 
 mod bad_input;
+mod disk;
 mod edits;
 mod live;
 mod queries;

@@ -9,7 +9,7 @@ use crate::{
     testing::Fixture,
 };
 
-const REQUEST: Request = Request {
+pub const REQUEST: Request = Request {
     roots: Roots::Annotated,
     explain: false,
 };
