@@ -189,6 +189,13 @@ pub(super) struct PackageArgs {
     workspace: bool,
 }
 
+impl PackageArgs {
+    /// Whether the command is about a package.
+    pub(super) fn has(&self, package: &str) -> bool {
+        self.packages.is_empty() || self.packages.iter().any(|it| it == package)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct PruneArgs {
     /// Tell what would be deleted; delete nothing

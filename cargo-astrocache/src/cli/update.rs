@@ -1,7 +1,7 @@
 //! `update`: writes the manifest, and the ledger beside it, from the source.
 
 use anyhow::{Context as _, bail};
-use astrocache_manifest::{Manifest, ManifestError, ManifestErrorKind, Root};
+use astrocache_manifest::{Manifest, ManifestError, ManifestErrorKind};
 use serde_json::json;
 
 use super::args::{MessageFormat, PackageArgs, ProjectArgs};
@@ -13,8 +13,9 @@ use super::ui::{Ui, count};
 
 pub(super) fn run(project: &ProjectArgs, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let session = Session::open(project, Access::Write, &Session::annotated(), ui)?;
-    let selected = session.selection(packages)?;
-    let Written { old, roots, written } = write(&session, selected, ui)?;
+    // Only to refuse what is no package of the workspace.
+    drop(session.selection(packages)?);
+    let Written { old, roots, written } = write(&session, packages, ui)?;
     if let Err(error) = ledger::write(&session) {
         ui.warning(None, format_args!("{error:#}; the next build asks again"));
     }
@@ -39,19 +40,23 @@ pub(super) struct Written {
     pub(super) written: bool,
 }
 
-/// Writes the manifest if it is not as it should be. Functions of other packages than `selected` stay as they were listed.
-pub(super) fn write(session: &Session, selected: impl Fn(&str) -> bool, ui: &Ui) -> anyhow::Result<Written> {
+/// Writes the manifest if it is not as it should be. Functions of other packages than those asked for stay as they
+/// were listed.
+pub(super) fn write(session: &Session, packages: &PackageArgs, ui: &Ui) -> anyhow::Result<Written> {
+    let selected = |package: &str| packages.has(package);
     let old = replaceable(session.read_manifest(), ui)?;
     let listed = old.iter().flat_map(|it| &it.roots);
-    let others: Vec<Root> = listed.filter(|it| !selected(&it.package)).cloned().collect();
-    let keeps_others = !others.is_empty();
+    let others = listed.filter(|it| !selected(&it.package)).cloned();
     let found = session.analysis.roots.iter();
     let found = found.filter(|it| selected(&it.package)).map(root);
     let new = Manifest {
-        roots: others.into_iter().chain(found).collect(),
+        roots: others.chain(found).collect(),
         ..manifest_head(&session.project)
     };
-    if let Some(old) = old.as_ref().filter(|it| keeps_others && it.platforms != new.platforms) {
+    if let Some(old) = old
+        .as_ref()
+        .filter(|it| !packages.packages.is_empty() && it.platforms != new.platforms)
+    {
         bail!(
             "Astrocache.lock is for {}, and now it is to be for {}; run `cargo astrocache update` without `-p`",
             platforms(&old.platforms),

@@ -106,6 +106,7 @@ pub fn collect(
     for &package in &found.packages {
         build_script(db, workspace, world, package, programs, &mut facts);
     }
+    grammar(world, root, &mut facts);
     for &entry in &closure.proc_macros {
         program(db, workspace, entry, "proc macro", programs, &mut facts);
     }
@@ -146,6 +147,21 @@ fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
     }
     found.positions = telling_their_place(world, closure, own);
     found
+}
+
+/// What a proc macro is written with stands as the lock file pins it: see [`World::is_grammar`].
+fn grammar(world: &World, root: DefId, facts: &mut Facts) {
+    if world.project.krate(root.krate).kind != CrateKind::ProcMacro {
+        return;
+    }
+    let crates = world.project.crate_ids();
+    for krate in crates.filter(|&it| world.needs(root.krate, it) && world.is_grammar(it)) {
+        let package = world.project.package_of(krate);
+        if let PackageSource::Locked { pin } = &package.source {
+            let line = format!("pinned {} {} {pin}", package.name, package.version);
+            facts.lines.insert(line);
+        }
+    }
 }
 
 /// Definitions with `line!()` and its kin, and those that call a macro which has it: what the macro tells is where the

@@ -180,7 +180,7 @@ impl<'a> Flood<'a> {
             MentionKind::Macro => self.macro_call(it),
             MentionKind::Derive | MentionKind::Attribute => self.proc_macro_use(id, it),
             MentionKind::AttributePath => self.attribute_path(id, it),
-            MentionKind::Quoted | MentionKind::QuotedMethod if self.is_grammar(id.krate) => {}
+            MentionKind::Quoted | MentionKind::QuotedMethod if self.world.is_grammar(id.krate) => {}
             MentionKind::Quoted => self.out.quoted.push((it.path.clone(), false)),
             MentionKind::QuotedMethod => self.out.quoted.push((it.path.clone(), true)),
             // Only where a macro pastes it after `.` or `::`.

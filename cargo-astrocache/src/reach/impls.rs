@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use super::{Rule, flood::Flood};
 use crate::{
+    project::{CrateId, CrateKind},
     resolve::{DefId, ImplEntry, Meaning, Ns, Res, TraitRef, Use},
     syntax::{DefData, DefKind, MentionKind, StdTraits},
 };
@@ -103,13 +104,14 @@ impl Flood<'_> {
             TraitRef::Inherent => return,
             TraitRef::External => Rule::R6,
             TraitRef::Analyzed(traits) if traits.iter().any(|&it| self.is_live(it)) => Rule::R7,
+            TraitRef::Analyzed(traits) if self.is_called_unseen(traits) => Rule::R10,
             TraitRef::Analyzed(_) => return,
         };
         let deciding = if it.open_head { &it.deciding } else { &it.heads };
-        if !deciding.is_empty() && !deciding.iter().any(|&id| self.is_live(id)) {
+        if !deciding.is_empty() && !deciding.iter().any(|&id| self.may_be_there(id)) {
             return;
         }
-        let live = |all: &Vec<DefId>| all.iter().any(|&id| self.is_live(id));
+        let live = |all: &Vec<DefId>| all.iter().any(|&id| self.may_be_there(id));
         if !it.required.iter().all(live) {
             return;
         }
@@ -119,6 +121,20 @@ impl Flood<'_> {
             return;
         }
         self.mark(it.id, rule);
+    }
+
+    /// Whether a trait's own crate calls it, and is not followed: in a proc macro, what `World::is_grammar`.
+    fn is_called_unseen(&self, traits: &[DefId]) -> bool {
+        traits.iter().any(|it| self.is_unseen(it.krate))
+    }
+
+    /// Whether there can be a value of a type.
+    fn may_be_there(&self, id: DefId) -> bool {
+        self.is_live(id) || self.is_unseen(id.krate)
+    }
+
+    fn is_unseen(&self, krate: CrateId) -> bool {
+        self.world.project.krate(self.krate).kind == CrateKind::ProcMacro && self.world.is_grammar(krate)
     }
 
     /// Live code may reach these traits of std: their impls need no longer wait.
@@ -150,6 +166,7 @@ impl Flood<'_> {
         let whole = match &it.trait_ {
             TraitRef::Inherent => return,
             TraitRef::External => true,
+            TraitRef::Analyzed(traits) if self.is_called_unseen(traits) => true,
             // The trait's items cannot be told apart.
             TraitRef::Analyzed(traits) => traits
                 .iter()

@@ -5,13 +5,16 @@
 //! functions that its entry reaches; they are looked up where the output is pasted, and in the crates that depend
 //! directly on the proc-macro package (a derive's output speaks of its own runtime crate), with what those can see.
 //! Never in the proc-macro crate itself, whose names the output cannot use.
+//!
+//! `syn`, `quote` and `proc-macro2` as published are taken for proc macros as std is for everything: their pins in the lock
+//! file stand for them, and impls of their traits are live whole.
 
 use std::sync::Arc;
 
 use super::{Rule, closure, flood::Flood};
 use crate::{
     db::{Db, Workspace},
-    project::{CrateId, CrateKind, PackageSource},
+    project::{CrateId, CrateKind},
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
     syntax::{DefData, DefKind, MentionKind, Name, StdTraits, known},
 };
@@ -76,14 +79,6 @@ impl Flood<'_> {
             Some(DefData::ProcMacro(_)) => self.proc_macro(def, module),
             _ => self.mark(def, Rule::R10),
         }
-    }
-
-    /// Whether a crate is one of those that proc macros are written with: their strings and quoted tokens are about Rust's
-    /// grammar, not about names of users.
-    pub fn is_grammar(&self, krate: CrateId) -> bool {
-        let package = self.world.project.package_of(krate);
-        let locked = matches!(package.source, PackageSource::Locked { .. });
-        locked && matches!(package.name.as_str(), "syn" | "quote" | "proc-macro2")
     }
 
     /// `#[cached]` itself adds nothing of the user's.

@@ -15,7 +15,7 @@ use super::{
     prelude,
 };
 use crate::{
-    project::{CrateId, CrateKind, Edition, Project},
+    project::{CrateId, CrateKind, Edition, PackageSource, Project},
     syntax::{Def, DefData, DefKind, ImportKind, Name, SiteFacts, known},
 };
 
@@ -213,8 +213,16 @@ impl World {
         self.cones[from.0 as usize].contains(&to)
     }
 
+    /// Whether a crate is one of those that proc macros are written with, as published. They are to proc macros what std is to
+    /// everything: they call the impls of their traits, and speak of Rust's grammar, not of names of users.
+    pub fn is_grammar(&self, krate: CrateId) -> bool {
+        let package = self.project.package_of(krate);
+        let locked = matches!(package.source, PackageSource::Locked { .. });
+        locked && matches!(package.name.as_str(), "syn" | "quote" | "proc-macro2" | "unicode-ident")
+    }
+
     /// The crates that are linked with `krate`, or with its unit tests: its dependencies without those that only proc
-    /// macros use, which run in the compiler.
+    /// macros use, which run in the compiler. A proc macro without what [`World::is_grammar`].
     pub fn linked(&self, krate: CrateId, tests: bool) -> FxHashSet<CrateId> {
         let mut out = FxHashSet::default();
         let mut queue = vec![krate];
@@ -227,6 +235,9 @@ impl World {
                 let deps = self.project.krate(next).deps.iter().map(|dep| dep.krate);
                 queue.extend(deps.filter(|&dep| self.project.krate(dep).kind != CrateKind::ProcMacro));
             }
+        }
+        if self.project.krate(krate).kind == CrateKind::ProcMacro {
+            out.retain(|&it| !self.is_grammar(it));
         }
         out
     }

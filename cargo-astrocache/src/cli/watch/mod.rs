@@ -232,8 +232,7 @@ impl<'a> Watch<'a> {
         }
         let updated = self.keep(&session)?;
         // A package that was asked for may be gone now.
-        let selected =
-            |package: &str| self.packages.packages.is_empty() || self.packages.packages.iter().any(|it| it == package);
+        let selected = |package: &str| self.packages.has(package);
         let roots: Vec<&RootChange> = roots.iter().filter(|it| selected(&it.report.package)).collect();
         let edit = Edit {
             files,
@@ -265,9 +264,7 @@ impl<'a> Watch<'a> {
             );
             return Ok(false);
         }
-        let packages = self.packages.packages.clone();
-        let selected = |package: &str| packages.is_empty() || packages.iter().any(|it| it == package);
-        match update::write(session, selected, self.ui) {
+        match update::write(session, self.packages, self.ui) {
             Ok(it) => Ok(it.written),
             Err(error) => self.say_once(format!("{error:#}")).map(|()| false),
         }
