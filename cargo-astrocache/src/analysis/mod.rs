@@ -10,6 +10,7 @@ mod load;
 mod load_tests;
 #[cfg(test)]
 mod pack_tests;
+mod progress;
 mod report;
 mod roots;
 mod run;
@@ -26,6 +27,7 @@ pub use changes::{Change, ChangeKind};
 pub use ledger::ledger;
 pub use live::{Live, RootChange, Update};
 pub use load::{LoadedProject, load_project, load_project_at};
+pub use progress::{Phase, Progress, progress};
 pub use report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats};
 pub use run::{AnalysisError, Places, Request, Roots, files, places, run, run_at};
 pub use since::{Since, since};

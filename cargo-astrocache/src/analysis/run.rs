@@ -11,6 +11,7 @@ use camino::Utf8PathBuf;
 use rayon::prelude::*;
 
 use super::{
+    progress::{self, Phase},
     report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats},
     roots, skip,
 };
@@ -291,8 +292,10 @@ impl Run<'_> {
 
     /// Parses every file, crates in parallel.
     pub(super) fn read_all(&self, workspace: Workspace, crates: &[CrateId]) {
+        progress::begin(Phase::Crates, crates.len());
         crates.par_iter().for_each_with(self.db.clone(), |db, &krate| {
             declarations(db, workspace, krate);
+            progress::step();
         });
     }
 
@@ -316,20 +319,17 @@ impl Run<'_> {
     }
 
     pub(super) fn reports(&self, workspace: Workspace, selected: &[(Option<String>, DefId)]) -> Vec<Reported> {
+        progress::begin(Phase::Names, 0);
         let world = resolver(&self.db, workspace);
         let index = tables(&self.db, workspace);
+        progress::begin(Phase::Functions, selected.len());
         selected
             .par_iter()
             .map_with(self.db.clone(), |db, (asked, id)| {
-                report(
-                    db,
-                    workspace,
-                    &world,
-                    &index,
-                    asked.as_deref(),
-                    *id,
-                    self.request.explain,
-                )
+                let asked = asked.as_deref();
+                let report = report(db, workspace, &world, &index, asked, *id, self.request.explain);
+                progress::step();
+                report
             })
             .collect()
     }

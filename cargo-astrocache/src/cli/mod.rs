@@ -13,6 +13,7 @@ mod freshness;
 mod init;
 mod ledger;
 mod list;
+mod progress;
 mod prune;
 mod run;
 mod session;

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::args::{MessageFormat, PruneArgs};
 use super::branches;
 use super::exit::Outcome;
+use super::progress;
 use super::session::{Access, Session, unusable_manifest};
 use super::store::{self, results, size};
 use super::ui::{Ui, count};
@@ -45,7 +46,9 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> anyhow::Result<Outcome> {
         all: args.all,
         dry_run: args.dry_run,
     };
+    let progress = ui.progress(progress::of_store);
     let report = store.prune(&plan).map_err(store::cannot)?;
+    drop(progress);
 
     if ui.format == MessageFormat::Json {
         ui.json(&json(&report, args.dry_run))?;

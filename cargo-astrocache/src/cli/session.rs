@@ -8,8 +8,8 @@ use camino::Utf8PathBuf;
 use serde_json::json;
 
 use super::args::{PackageArgs, ProjectArgs};
-use super::stamp;
 use super::ui::{Place, Ui, count};
+use super::{progress, stamp};
 use crate::analysis::{self, Analysis, Live, LoadedProject, Request, Roots};
 use crate::project::{LoadOptions, Project};
 
@@ -33,6 +33,7 @@ impl Session {
     /// Loads the project, analyses it, and tells the analysis's diagnostics.
     pub(super) fn open(args: &ProjectArgs, access: Access, request: &Request, ui: &Ui) -> anyhow::Result<Session> {
         let started = Instant::now();
+        let progress = ui.progress(progress::of_analysis);
         let keep_lock = access == Access::Read;
         let options = LoadOptions {
             keep_lock,
@@ -42,6 +43,7 @@ impl Session {
         stamp::touch(project.target_dir.as_std_path());
         let mut analysis = analysis::run(&project, request)?;
         analysis.notices.extend(notice);
+        drop(progress);
         let session = Session {
             project,
             analysis,

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::args::{MessageFormat, ProjectArgs};
 use super::exit::Outcome;
+use super::progress;
 use super::ui::{Place, Ui, bold, count};
 use super::watch::change_json;
 use crate::analysis::{self, Change, ChangeKind, Since};
@@ -18,15 +19,17 @@ use crate::project::{self, LoadOptions, Project};
 use crate::source::git::GitTree;
 
 pub(super) fn run(function: &str, rev: &str, args: &ProjectArgs, ui: &Ui) -> anyhow::Result<Outcome> {
+    let progress = ui.progress(progress::of_analysis);
     let now = project::load(args.manifest_path(), &options(args))?;
     let place = astrocache::store::shared_folder("trees").ok().flatten();
     let tree = GitTree::checkout(&now.workspace_root, rev, &place.unwrap_or_else(env::temp_dir))?;
     let then = load_tree(&tree, &now, rev, args)?;
     let (places, notice) = analysis::places(&now);
+    let since = analysis::since(&then, &now, &places, function)?;
+    drop(progress);
     if let Some(notice) = notice {
         ui.warning(None, notice);
     }
-    let since = analysis::since(&then, &now, &places, function)?;
     if ui.format == MessageFormat::Json {
         ui.json(&json(&since, rev, &tree))?;
     } else {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::args::{MessageFormat, PackageArgs, StoreArgs};
 use super::exit::Outcome;
+use super::progress;
 use super::store::{self, results, size, time};
 use super::ui::Ui;
 use crate::project;
@@ -17,7 +18,9 @@ type Row<'a> = (&'a (String, String), &'a FunctionStats);
 pub(super) fn run(args: &StoreArgs, packages: &PackageArgs, ui: &Ui) -> Result<Outcome> {
     let root = project::workspace_root(args.manifest_path.as_deref())?;
     let store = store::open(&root)?;
+    let progress = ui.progress(progress::of_store);
     let stats = store.stats().map_err(store::cannot)?;
+    drop(progress);
     let known = stats.functions.keys().map(|(package, _)| package.as_str()).collect();
     store::check_packages(&packages.packages, &known)?;
     let selected = |package: &String| packages.packages.is_empty() || packages.packages.contains(package);

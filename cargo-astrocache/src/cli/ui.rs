@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::args::{Color, DisplayArgs, MessageFormat};
+use super::progress::{Progress, Tell};
 
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -77,6 +78,15 @@ impl Ui {
     /// Whether more is to be said.
     pub(super) fn is_verbose(&self) -> bool {
         self.verbose
+    }
+
+    /// That the command is at work, for as long as the value is there. Not with `-q`; on stderr, if that is a terminal.
+    #[must_use]
+    pub(super) fn progress(&self, tell: Tell) -> Progress {
+        match self.quiet {
+            true => Progress::default(),
+            false => Progress::new(tell),
+        }
     }
 
     /// Something the user asked to be told: printed with `-q` too, as an annotation for GitHub.

@@ -5,14 +5,16 @@ use serde_json::json;
 
 use super::args::{MessageFormat, StoreArgs};
 use super::exit::Outcome;
-use super::store;
 use super::ui::{Ui, count};
+use super::{progress, store};
 use crate::project;
 
 pub(super) fn run(args: &StoreArgs, ui: &Ui) -> anyhow::Result<Outcome> {
     let root = project::workspace_root(args.manifest_path.as_deref())?;
     let store = store::open(&root)?;
+    let progress = ui.progress(progress::of_store);
     let report = store.verify().map_err(store::cannot)?;
+    drop(progress);
 
     if ui.format == MessageFormat::Json {
         ui.json(&json(&store, &report))?;

@@ -5,6 +5,8 @@ mod errors;
 mod example;
 mod original;
 mod platforms;
+#[cfg(target_os = "linux")]
+mod progress;
 mod scratch;
 mod setup;
 mod since;

@@ -25,7 +25,7 @@ use super::args::{MessageFormat, PackageArgs, ProjectArgs};
 use super::exit::Outcome;
 use super::session::Session;
 use super::ui::{Place, Ui};
-use super::{ledger, stamp, update};
+use super::{ledger, progress, stamp, update};
 use crate::analysis::{self, AnalysisError, Diagnostic, Live, RootChange, Update};
 use crate::project::{self, Evidence, LoadOptions, Project};
 
@@ -78,11 +78,13 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn open(updates: bool, args: &'a ProjectArgs, packages: &'a PackageArgs, ui: &'a Ui) -> anyhow::Result<Watch<'a>> {
         let (started, begun) = (Instant::now(), SystemTime::now());
+        let progress = ui.progress(progress::of_analysis);
         let project = load(args, updates)?;
         stamp::touch(project.target_dir.as_std_path());
         let evidence = Evidence::of(&project);
         let (places, notice) = analysis::places(&project);
         let live = Live::open(&project, places)?;
+        drop(progress);
         let (wake, messages) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let mut watch = Watch {

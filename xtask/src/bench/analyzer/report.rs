@@ -8,11 +8,13 @@ use super::scenes::Scenes;
 use super::workload::{Kind, Workload};
 
 /// What stands above the tables.
-pub fn intro(is_check_cold: bool) -> String {
-    let command = match is_check_cold {
-        true => "cargo xtask bench analyzer --cold-check",
-        false => "cargo xtask bench analyzer",
-    };
+pub fn intro(is_check_cold: bool, kinds: &[Kind]) -> String {
+    let mut command = "cargo xtask bench analyzer".to_owned();
+    let flag = is_check_cold.then_some("--cold-check");
+    for word in flag.into_iter().chain(kinds.iter().map(|it| it.name())) {
+        command.push(' ');
+        command.push_str(word);
+    }
     let cores = std::thread::available_parallelism().map_or(1, |it| it.get());
     format!(
         "# The analyzer beside cargo\n\n\

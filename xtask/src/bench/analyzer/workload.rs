@@ -149,7 +149,7 @@ impl Workload {
             succeed(fetch, "cargo fetch")?;
             Ok(fs::read(one.join("Cargo.lock"))?)
         };
-        let locks = [memchr("2.7.5")?, memchr("2.7.6")?];
+        let locks = [memchr("2.7.6")?, memchr("2.8.3")?];
         fs::write(one.join("Cargo.lock"), &locks[0])?;
         write_workspace(kind, &two)?;
         fs::write(two.join("Cargo.lock"), &locks[0])?;
