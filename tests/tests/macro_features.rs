@@ -1,6 +1,7 @@
 //! Builds with features that the analysis did not take: forced from the command line, switched on by a sibling, seen by build
 //! scripts and proc macros. Whatever compiles into the program, the answer after an edit is the new one.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -360,5 +361,58 @@ fn the_committed_manifest_is_trusted_on_its_platforms_only() {
             && ran.notices()[0].contains("add it to `platforms` in [workspace.metadata.astrocache]"),
         "{:?}",
         ran.notices()
+    );
+}
+
+#[test]
+fn a_build_that_sets_what_documentation_has_is_cached_per_package() {
+    let _alone = alone();
+    let mut project = workspace(&["app", "dep"], "[dependencies]\ndep = { path = \"../dep\" }");
+    plain(&project, "dep", "");
+    let dep = "pub fn go() -> u64 { value() }\n#[cfg(doctest)] fn value() -> u64 { 2 }\n#[cfg(not(doctest))] fn value() -> u64 { 1 }\n";
+    project.write("dep/src/lib.rs", dep).unwrap();
+    let told = |project: &Project| {
+        let (text, call) = answer(project, &[]);
+        format!("{text} {} {}", call.event, call.kind)
+    };
+    let notice = |project: &Project| project.cargo(&["build", "-p", "app"]).unwrap().notices().join("\n");
+    assert_eq!(told(&project), "1 miss fine");
+
+    // Not docsrs: with that, packages from the registry ask for a nightly compiler.
+    project.set("RUSTFLAGS", "--cfg doctest");
+    assert_eq!(told(&project), "2 miss coarse");
+    let said = notice(&project);
+    assert!(
+        said.contains("`--cfg doctest` is set, and cargo-astrocache leaves out code that is only for documentation"),
+        "{said}"
+    );
+    project.edit("dep/src/lib.rs", "{ 2 }", "{ 3 }").unwrap();
+    assert_eq!(told(&project), "3 miss coarse");
+    project.unset("RUSTFLAGS");
+    assert_eq!(told(&project).split(' ').next(), Some("1"));
+
+    // What a build script may turn into a cfg. Back without it, the answer is fine again.
+    project.set("DOCS_RS", "1");
+    assert_eq!(told(&project), "1 miss coarse");
+    assert!(notice(&project).contains("the variable DOCS_RS is set"));
+    project.unset("DOCS_RS");
+    assert_eq!(told(&project).split(' ').next_back(), Some("fine"));
+
+    update(&project);
+    for entry in fs::read_dir(target().join("astrocache")).unwrap().map(Result::unwrap) {
+        if entry.path().extension().is_some_and(|it| it == "ledger") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    project.set("ASTROCACHE_TOOL", "off");
+    project.set("ASTROCACHE_LOCKED", "1");
+    assert_eq!(told(&project), "1 miss trusted");
+    project.set("RUSTFLAGS", "--cfg doctest");
+    let (text, call) = answer(&project, &[]);
+    assert_eq!((&*text, &*call.kind), ("3", "coarse"));
+    let said = notice(&project);
+    assert!(
+        said.contains("Astrocache.lock does not speak of this build: `--cfg doctest` is set"),
+        "{said}"
     );
 }

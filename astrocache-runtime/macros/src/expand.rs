@@ -323,8 +323,11 @@ fn watched() -> TokenStream {
         .iter()
         .filter_map(|file| file.to_str().map(ToTokens::to_token_stream));
     quote! {
-        const _: (::core::option::Option<&str>, ::core::option::Option<&str>) =
-            (::core::option_env!("ASTROCACHE_TOOL"), ::core::option_env!("ASTROCACHE_LOCKED"));
+        const _: [::core::option::Option<&str>; 3] = [
+            ::core::option_env!("ASTROCACHE_TOOL"),
+            ::core::option_env!("ASTROCACHE_LOCKED"),
+            ::core::option_env!("DOCS_RS"),
+        ];
         #(const _: &[u8] = ::core::include_bytes!(#files);)*
     }
 }

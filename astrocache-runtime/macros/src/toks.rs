@@ -23,11 +23,12 @@ pub fn item_hash(item: TokenStream) -> TokenHash {
         }
         rest = tail;
     }
-    hash(rest.iter().cloned().collect())
+    let outer = trees.len() - rest.len();
+    hash(trees.into_iter().skip(outer))
 }
 
 /// The hash of tokens as they are.
-pub fn hash(tokens: TokenStream) -> TokenHash {
+pub fn hash(tokens: impl IntoIterator<Item = TokenTree>) -> TokenHash {
     let mut owned = Vec::new();
     flatten(tokens, &mut owned);
     source_hash(owned.iter().map(|tok| match tok {
@@ -40,7 +41,7 @@ pub fn hash(tokens: TokenStream) -> TokenHash {
     }))
 }
 
-fn flatten(tokens: TokenStream, out: &mut Vec<Owned>) {
+fn flatten(tokens: impl IntoIterator<Item = TokenTree>, out: &mut Vec<Owned>) {
     let mut trees = tokens.into_iter().peekable();
     while let Some(tree) = trees.next() {
         match tree {

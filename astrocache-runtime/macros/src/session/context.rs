@@ -47,7 +47,7 @@ pub fn host() -> &'static str {
 }
 
 /// Fields with their lengths, so that no two lists run together.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Fields(Vec<u8>);
 
 impl Fields {
@@ -67,7 +67,9 @@ impl Fields {
 impl Context<'_> {
     /// For a fingerprint from the ledger.
     pub fn fine(&self, root: &LedgerRoot) -> [u8; 16] {
-        let mut fields = self.common("fine");
+        // The same for all functions of a compilation, and a process compiles one crate.
+        static COMMON: OnceLock<Fields> = OnceLock::new();
+        let mut fields = COMMON.get_or_init(|| self.common("fine")).clone();
         for predicate in &root.cfgs {
             fields.add(predicate);
             match package_feature(predicate) {

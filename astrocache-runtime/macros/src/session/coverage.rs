@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use astrocache_manifest::{Ledger, LedgerLibrary, Manifest, ManifestPackage};
+use astrocache_manifest::{FOR_DOCUMENTATION, Ledger, LedgerLibrary, Manifest, ManifestPackage};
 
 use super::argv::Compilation;
 use super::matching::same_file;
@@ -16,6 +16,7 @@ use super::units::{Unit, Units};
 
 /// Is everything in this build in the ledger's graph?
 pub fn by_ledger(ledger: &Ledger, compilation: &Compilation, units: &Units) -> Result<(), String> {
+    outside_documentation(compilation)?;
     let by_hash: BTreeMap<&str, &Unit> = units
         .dependencies
         .iter()
@@ -47,6 +48,7 @@ pub fn by_ledger(ledger: &Ledger, compilation: &Compilation, units: &Units) -> R
 /// Is all local code in this build in the manifest, with no more features? Other code is pinned, and its units' hashes are in
 /// the context of a trusted answer.
 pub fn by_manifest(manifest: &Manifest, compilation: &Compilation, units: &Units) -> Result<(), String> {
+    outside_documentation(compilation)?;
     let root = fs::canonicalize(&compilation.cwd).unwrap_or_else(|_| compilation.cwd.clone());
     let dirs = manifest.packages.iter().filter_map(|package| {
         let dir = fs::canonicalize(root.join(&package.path)).ok()?;
@@ -84,6 +86,29 @@ pub fn by_manifest(manifest: &Manifest, compilation: &Compilation, units: &Units
         true => Ok(()),
         false => Err(with_features(&compilation.package, "other packages")),
     }
+}
+
+/// The analyzer leaves out the branches of documentation builds. Our own command line shows what flags bring them in; a build
+/// script of a dependency does it by docs.rs's variable.
+fn outside_documentation(compilation: &Compilation) -> Result<(), String> {
+    let by_variable = std::env::var_os("DOCS_RS").map(|_| "the variable DOCS_RS".to_owned());
+    let set = documenting(&compilation.cfgs).map(|cfg| format!("`--cfg {cfg}`"));
+    match set.or(by_variable) {
+        Some(set) => Err(format!(
+            "{set} is set, and cargo-astrocache leaves out code that is only for documentation"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The first of these flags that names a cfg of documentation builds, however it is written.
+fn documenting(cfgs: &[String]) -> Option<&String> {
+    let named = |cfg: &&String| {
+        let name = cfg.split('=').next().unwrap_or_default();
+        let mut words = name.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| FOR_DOCUMENTATION.contains(&word))
+    };
+    cfgs.iter().find(named)
 }
 
 fn unseen(package: &str) -> String {
@@ -141,5 +166,21 @@ impl<'l> Libraries<'l> {
                 .collect()
         });
         real.get(&fs::canonicalize(root_file).ok()?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_for_documentation_is_seen_however_it_is_written() {
+        let seen = |cfg: &str| documenting(&["feature=\"doc\"".to_owned(), cfg.to_owned()]).is_some();
+        for cfg in ["doc", "docsrs", "doctest", " docsrs ", "r#doc", "docsrs/* x */"] {
+            assert!(seen(cfg), "{cfg}");
+        }
+        for cfg in ["docs", "my_doc", "feature=\"docsrs\"", "test", ""] {
+            assert!(!seen(cfg), "{cfg}");
+        }
     }
 }
