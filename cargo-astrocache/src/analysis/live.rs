@@ -79,7 +79,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// As [`super::run`].
+    /// As [`super::run()`].
     pub fn open(project: &Project, places: Places) -> Result<Live, AnalysisError> {
         let threads = threads()?;
         let project = Arc::new(project.clone());

@@ -26,7 +26,7 @@ pub struct Since {
 ///
 /// # Errors
 ///
-/// As [`super::run`], on either side; but `before` may lack the function.
+/// As [`super::run()`], on either side; but `before` may lack the function.
 pub fn since(before: &Project, after: &Project, places: &Places, name: &str) -> Result<Since, AnalysisError> {
     let threads = threads()?;
     let (before, after) = (Arc::new(before.clone()), Arc::new(after.clone()));
