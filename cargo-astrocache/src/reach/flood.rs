@@ -44,8 +44,8 @@ pub struct Demands {
     pub methods: FxHashMap<Name, BTreeSet<CrateId>>,
     /// `<..>::f` on a type nobody can tell: inherent items of live types.
     pub any_assoc: FxHashMap<Name, BTreeSet<CrateId>>,
-    /// `T::f`: items of live traits.
-    pub open_assoc: FxHashSet<Name>,
+    /// `T::f`, by the crates that say it: items of live traits they can see.
+    pub open_assoc: FxHashMap<Name, BTreeSet<CrateId>>,
     /// Items of particular traits.
     pub trait_items: FxHashSet<(DefId, Name)>,
     /// Traits behind `dyn` or `impl`, whose methods need no import; supertraits included.

@@ -52,7 +52,8 @@ impl Flood<'_> {
         for &item in index.items_of(id) {
             let Some(def) = self.def(item) else { continue };
             let (name, site) = (def.name, def.kind == DefKind::MacroSite);
-            if self.demands.open_assoc.contains(&name) {
+            let asking = self.demands.open_assoc.get(&name);
+            if asking.is_some_and(|all| all.iter().any(|&krate| self.world.sees(krate, id.krate))) {
                 self.demand(id, name, Rule::R4);
             }
             if site {

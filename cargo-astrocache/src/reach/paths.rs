@@ -9,6 +9,7 @@
 
 use super::{Rule, flood::Flood};
 use crate::{
+    project::CrateId,
     resolve::{DefId, Meaning, ModId, Res, Use, types},
     syntax::{DefData, DefKind, Head, MentionKind, Name},
 };
@@ -73,11 +74,11 @@ impl Flood<'_> {
             Some((DefKind::TypeAlias, DefData::Alias(head))) => self.alias_assoc(id, base, &head, rest, module),
             Some((DefKind::Trait, _)) => self.trait_item(base, name),
             Some((DefKind::MacroSite, _)) => {
-                self.type_item(base, name);
+                self.type_item(base, name, module.krate);
                 self.site_item(id, base, rest, module);
             }
             Some((DefKind::Struct | DefKind::Enum | DefKind::Union, _)) => {
-                self.type_item(base, name);
+                self.type_item(base, name, module.krate);
             }
             _ => {}
         }
@@ -102,8 +103,9 @@ impl Flood<'_> {
         self.self_type(id, &heads, rest, module);
     }
 
-    /// `X::f` for an analyzed type: the inherent `f`, else `f` of every trait that it or a blanket implements.
-    fn type_item(&mut self, base: DefId, name: Name) {
+    /// `X::f` for an analyzed type: the inherent `f`, else `f` of every trait that it or a blanket implements and that the crate
+    /// of the path can see.
+    fn type_item(&mut self, base: DefId, name: Name, from: CrateId) {
         let index = self.index.clone();
         let mut settled = false;
         for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
@@ -123,7 +125,7 @@ impl Flood<'_> {
                 .flatten()
                 .map(|&at| &index.impls[at as usize]);
             let applies = impls.into_iter().any(|it| it.open_head || it.heads.contains(&base));
-            if applies && self.in_cone(trait_.krate) {
+            if applies && self.in_cone(trait_.krate) && self.world.sees(from, trait_.krate) {
                 self.demand(trait_, name, Rule::R4);
             }
         }
@@ -178,15 +180,16 @@ impl Flood<'_> {
             Default::default()
         };
         for &trait_ in candidates {
-            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.is_live(trait_) {
+            let live = self.is_live(trait_) && self.world.sees(module.krate, trait_.krate);
+            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || live {
                 self.demand(trait_, name, Rule::R4);
             }
         }
-        self.demands.open_assoc.insert(name);
+        self.demands.open_assoc.entry(name).or_default().insert(module.krate);
     }
 
     /// `f` of a type that is unknown, inherent too: a projection may normalise to any live type.
-    pub fn any_assoc(&mut self, name: Name, krate: crate::project::CrateId) {
+    pub fn any_assoc(&mut self, name: Name, krate: CrateId) {
         if self.demands.any_assoc.entry(name).or_default().insert(krate) {
             self.mark_inherent(name, krate, Rule::R4);
         }

@@ -137,7 +137,9 @@ impl Flood<'_> {
                 self.demand(trait_, name, Rule::R10);
             }
         }
-        self.demands.open_assoc.insert(name);
+        for krate in std::iter::once(module.krate).chain(homes.iter().map(|home| home.krate)) {
+            self.demands.open_assoc.entry(name).or_default().insert(krate);
+        }
     }
 
     fn emitted_path(&mut self, entry: DefId, path: &[Name], module: ModId, homes: &[ModId]) {
