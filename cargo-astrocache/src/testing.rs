@@ -2,8 +2,9 @@
 //!
 //! `//- /src/lib.rs` opens a file. `crate:NAME` after the path makes it the root of a crate of a package of that name;
 //! `deps:a,b=c` are the crates it sees (`b` is its name for `c`), `test-deps:a` those that only its unit tests
-//! see, `absent:d` those it declares and does not have, `edition:2018` and `proc-macro` what they say. Without
-//! any `crate:` the fixture is one crate, `app`, at `/src/lib.rs`.
+//! see, `absent:d` those it declares and does not have, `edition:2018` and `proc-macro` what they say; `pinned` is a
+//! package that the lock file pins, and then the workspace is in `/app`. Without any `crate:` the fixture is one crate,
+//! `app`, at `/src/lib.rs`.
 
 use std::{collections::BTreeSet, fs, sync::Arc};
 
@@ -14,7 +15,7 @@ use crate::{
     analysis::{Analysis, Request, RootReport, Roots, run},
     db::{AnalysisDb, Workspace},
     project::{CrateId, CrateKind, Dependency, Edition, Krate, Package, PackageId, PackageSource, Project, Settings},
-    resolve::{DefId, ModId, World, resolver, tables},
+    resolve::{DefId, ModId, World, resolver},
     syntax::DefKind,
 };
 
@@ -34,6 +35,7 @@ struct Opening {
     absent: Vec<String>,
     edition: Edition,
     kind: CrateKind,
+    pinned: bool,
 }
 
 impl Fixture {
@@ -90,18 +92,15 @@ impl Fixture {
 
 /// The function of this path.
 pub(crate) fn function(db: &AnalysisDb, workspace: Workspace, path: &str) -> DefId {
-    let (world, index) = (resolver(db, workspace), tables(db, workspace));
-    let paths = crate::fingerprint::DefPath {
-        world: &world,
-        index: &index,
-    };
-    let mut all = world.crates().flat_map(|map| map.def_ids());
+    let world = resolver(db, workspace);
+    let paths = crate::fingerprint::DefPath { world: &world };
+    let mut all = world.crates().flat_map(|krate| world.map(krate).unwrap().def_ids());
     all.find(|&id| world.def(id).unwrap().kind == DefKind::Fn && paths.of(id) == path)
         .unwrap_or_else(|| panic!("no function `{path}`"))
 }
 
 /// `app::a::b`.
-pub(crate) fn module_path(world: &World, id: ModId) -> String {
+pub(crate) fn module_path(world: &World<'_>, id: ModId) -> String {
     let module = &world.map(id.krate).unwrap().modules[id.module as usize];
     match (module.parent, &module.name) {
         (None, _) => world.project.krate(id.krate).name.clone(),
@@ -122,6 +121,7 @@ fn write(root: &Utf8Path, path: &str, content: &[u8]) {
 fn opening(line: &str, file: &Utf8Path) -> Option<Opening> {
     let field = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key));
     let name = field("crate:")?.to_owned();
+    let has = |flag: &str| line.split_whitespace().any(|word| word == flag);
     let list = |key| field(key).unwrap_or_default().split(',').filter(|it| !it.is_empty());
     let deps = list("deps:").map(|it| it.split_once('=').unwrap_or((it, it)));
     Some(Opening {
@@ -137,7 +137,8 @@ fn opening(line: &str, file: &Utf8Path) -> Option<Opening> {
             Some("2024") => Edition::E2024,
             Some(other) => panic!("edition `{other}`"),
         },
-        kind: match line.split_whitespace().any(|word| word == "proc-macro") {
+        pinned: has("pinned"),
+        kind: match has("proc-macro") {
             true => CrateKind::ProcMacro,
             false => CrateKind::Lib,
         },
@@ -177,8 +178,13 @@ fn project(root: &Utf8Path, mut openings: Vec<Opening>) -> Project {
         version: "0.1.0".to_owned(),
         ambiguous: false,
         root: it.file.parent().and_then(Utf8Path::parent).unwrap().to_owned(),
-        source: PackageSource::Path,
-        member: true,
+        source: match it.pinned {
+            true => PackageSource::Locked {
+                pin: "c0ffee".to_owned(),
+            },
+            false => PackageSource::Path,
+        },
+        member: !it.pinned,
         features: BTreeSet::new(),
         dormant: BTreeSet::new(),
         build_script: None,
@@ -186,7 +192,10 @@ fn project(root: &Utf8Path, mut openings: Vec<Opening>) -> Project {
         env: Default::default(),
     });
     Project {
-        workspace_root: root.to_owned(),
+        workspace_root: match openings.iter().any(|it| it.pinned) {
+            true => root.join("app"),
+            false => root.to_owned(),
+        },
         target_dir: root.join("target"),
         platforms: vec!["x86_64-unknown-linux-gnu".to_owned()],
         platform_cfgs: None,

@@ -1,7 +1,7 @@
 //! Why two fingerprints of one function differ: the definitions and facts of its closure that are not the same, as a
 //! person would say it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use camino::Utf8PathBuf;
 
@@ -9,7 +9,7 @@ use super::run::place;
 use crate::{
     db::{AnalysisDb, Workspace},
     fingerprint::{DefPath, Difference},
-    resolve::{DefId, Index, World, resolver, tables},
+    resolve::{DefId, World, resolver},
     syntax::DefKind,
 };
 
@@ -48,8 +48,7 @@ impl fmt::Display for ChangeKind {
 /// The names and places of definitions at one moment.
 #[derive(Clone)]
 pub struct Names {
-    world: Arc<World>,
-    index: Arc<Index>,
+    world: World<'static>,
 }
 
 /// Those names, and where to look for lines: nowhere once the files have changed.
@@ -64,14 +63,13 @@ impl Names {
     /// Those of the present state of `db`.
     pub fn of(db: &AnalysisDb, workspace: Workspace) -> Names {
         Names {
-            world: resolver(db, workspace),
-            index: tables(db, workspace),
+            world: resolver(db, workspace).past(),
         }
     }
 
     /// Whether these are those of `other`, and definitions have the numbers they have there.
     pub fn is(&self, other: &Names) -> bool {
-        Arc::ptr_eq(&self.world, &other.world)
+        self.world.is(&other.world)
     }
 }
 
@@ -96,7 +94,7 @@ pub fn changes(before: Side<'_>, after: Side<'_>, differences: &[Difference], fi
 
 /// Whether it is in none of the files of `first`, and the change.
 fn change(side: Side<'_>, kind: ChangeKind, id: DefId, first: &[Utf8PathBuf]) -> (bool, Change) {
-    let Names { world, index } = side.names;
+    let Names { world } = side.names;
     // Not by the file's input: the database may be another one than that of the names.
     let unit = world.map(id.krate).and_then(|map| map.units.get(id.unit as usize));
     let path = unit.map_or(Utf8PathBuf::new(), |unit| {
@@ -109,7 +107,7 @@ fn change(side: Side<'_>, kind: ChangeKind, id: DefId, first: &[Utf8PathBuf]) ->
     let root = &world.project.workspace_root;
     let change = Change {
         kind,
-        what: DefPath { world, index }.of(id),
+        what: DefPath { world }.of(id),
         definition: world.def(id).map(|def| def.kind),
         file: path.strip_prefix(root).unwrap_or(&path).to_owned(),
         line,

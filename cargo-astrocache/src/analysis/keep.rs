@@ -27,10 +27,7 @@ pub fn state(run: &Run<'_>, found: &Found, analysis: &Analysis) -> Option<State>
     let world = resolver(db, found.workspace);
     let reads = reads(run, found.workspace, &found.roots);
     let looked_at = files(&world, reads.iter().flat_map(|it| &it.code));
-    let local: FxHashSet<SourceFile> = run
-        .files_of(found.workspace, &found.in_play, true)
-        .into_iter()
-        .collect();
+    let local: FxHashSet<SourceFile> = run.local_sources(found.workspace, &found.in_play).into_iter().collect();
     let sources: Vec<Source> = db
         .files()
         .sources(db)
@@ -100,11 +97,11 @@ fn reads(run: &Run<'_>, workspace: Workspace, roots: &[Reported]) -> Vec<Reads> 
     roots.iter().map(of).collect()
 }
 
-fn files<'u>(world: &World, units: impl Iterator<Item = &'u UnitId>) -> FxHashSet<SourceFile> {
+fn files<'u>(world: &World<'_>, units: impl Iterator<Item = &'u UnitId>) -> FxHashSet<SourceFile> {
     units.filter_map(|unit| file(world, *unit)).collect()
 }
 
-fn file(world: &World, (krate, unit): UnitId) -> Option<SourceFile> {
+fn file(world: &World<'_>, (krate, unit): UnitId) -> Option<SourceFile> {
     Some(world.map(krate)?.units.get(unit as usize)?.file)
 }
 
@@ -141,12 +138,12 @@ fn side_targets(run: &Run<'_>, found: &Found) -> Option<Vec<SideTarget>> {
 
 /// From files to their places in a state.
 struct Numbers<'r> {
-    world: &'r World,
+    world: &'r World<'r>,
     sources: FxHashMap<SourceFile, u32>,
 }
 
 impl<'r> Numbers<'r> {
-    fn new(run: &Run<'_>, world: &'r World, sources: &[Source]) -> Numbers<'r> {
+    fn new(run: &Run<'_>, world: &'r World<'r>, sources: &[Source]) -> Numbers<'r> {
         let file = |it: &Source| run.db.files().file(&run.db, &it.path, it.edition);
         Numbers {
             world,

@@ -7,13 +7,13 @@ use crate::{db::PackPlaces, project::PackageSource, testing::Fixture};
 
 /// A workspace `app` and a package `dep` that its lock file pins.
 fn fixture() -> Fixture {
-    let mut fixture = Fixture::new(
+    Fixture::new(
         "//- /app/src/lib.rs crate:app deps:dep
 mod own;
 pub fn root() -> u8 { own::f() + dep::g() }
 //- /app/src/own.rs
 pub fn f() -> u8 { 1 }
-//- /dep/src/lib.rs crate:dep
+//- /dep/src/lib.rs crate:dep pinned
 mod inner;
 pub use inner::g;
 macro_rules! all { () => { pub fn made() -> u8 { 3 } } }
@@ -21,15 +21,7 @@ all!();
 //- /dep/src/inner/mod.rs
 pub fn g() -> u8 { super::made() + 2 }
 ",
-    );
-    fixture.project.workspace_root = fixture.root.join("app");
-    for package in &mut fixture.project.packages {
-        if package.name == "dep" {
-            let pin = "c0ffee".to_owned();
-            package.source = PackageSource::Locked { pin };
-        }
-    }
-    fixture
+    )
 }
 
 fn places(fixture: &Fixture) -> PackPlaces {

@@ -33,12 +33,13 @@ pub struct LocalFile {
     pub hash: Option<[u8; 32]>,
 }
 
-/// How much was read.
+/// How much an analysis covers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
+    /// Those that a cached function may have code from.
     pub packages: usize,
+    /// Source files that the user can edit.
     pub files: usize,
-    pub definitions: usize,
 }
 
 /// Something a person should know; never the end of the analysis.

@@ -8,7 +8,7 @@ use crate::{
     db::{Db, Workspace},
     fingerprint::DefPath,
     project::{CrateId, CrateKind, PackageSource, Project},
-    resolve::{DefId, Index, Meaning, Ns, Res, World, declarations, resolver, uses},
+    resolve::{DefId, Meaning, Ns, Res, World, declarations, resolver, uses},
     source,
     syntax::{Def, DefData, DefKind, MentionKind},
 };
@@ -152,7 +152,7 @@ pub fn annotated(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<D
     out
 }
 
-fn is_annotated(world: &World, id: DefId) -> bool {
+fn is_annotated(world: &World<'_>, id: DefId) -> bool {
     let (Some(def), Some(module)) = (world.def(id), world.module_of(id)) else {
         return false;
     };
@@ -170,12 +170,14 @@ fn is_annotated(world: &World, id: DefId) -> bool {
 }
 
 /// Is this what stands for a `func!(..)` of ours?
-fn is_func(db: &dyn Db, workspace: Workspace, world: &World, id: DefId) -> bool {
+fn is_func(db: &dyn Db, workspace: Workspace, world: &World<'_>, id: DefId) -> bool {
     if !world.def(id).is_some_and(|def| matches!(def.data, DefData::Func(_))) {
         return false;
     }
     let graph = uses(db, workspace, id.krate, id.unit);
-    let mut calls = graph.defs[id.def as usize]
+    let mut calls = graph
+        .of(world, id.def)
+        .all
         .iter()
         .filter(|it| it.kind == MentionKind::Macro);
     calls.any(|it| match &it.meaning {
@@ -188,14 +190,14 @@ fn is_func(db: &dyn Db, workspace: Workspace, world: &World, id: DefId) -> bool 
 }
 
 /// Is this the macro of that name?
-fn is_ours(world: &World, id: DefId, name: &str) -> bool {
+fn is_ours(world: &World<'_>, id: DefId, name: &str) -> bool {
     world.project.package_of(id.krate).name == "astrocache-macros"
         && world.def(id).is_some_and(|def| def.name.as_str() == name)
 }
 
 /// All functions of `crates` with the paths they can be asked for.
-pub fn functions(world: &World, index: &Index, crates: &[CrateId]) -> Vec<(String, Option<String>, DefId)> {
-    let paths = DefPath { world, index };
+pub fn functions(world: &World<'_>, crates: &[CrateId]) -> Vec<(String, Option<String>, DefId)> {
+    let paths = DefPath { world };
     let maps = crates.iter().filter_map(|&krate| world.map(krate));
     let ids = maps.flat_map(|map| map.def_ids().filter(|&id| map.def(id).kind == DefKind::Fn));
     ids.map(|id| (paths.of(id), paths.short(id), id)).collect()

@@ -21,7 +21,7 @@ use crate::{
     ledger::sweep,
     project::{CrateId, CrateKind, PackageSource, Project},
     reach::{Finding, closure, findings},
-    resolve::{DefId, Index, World, declarations, resolver, tables},
+    resolve::{DefId, World, declarations, is_editable, resolver},
     syntax::DefBody,
 };
 
@@ -142,11 +142,11 @@ pub fn files(project: Project) -> Result<Vec<Utf8PathBuf>, AnalysisError> {
             request: &request,
             taken_ns: 0,
         };
-        let workspace = Workspace::new(&run.db, run.project.clone(), Arc::from([]));
-        let in_play = run.in_play(workspace, &run.searched());
-        run.read_all(workspace, &in_play);
-        let files = run.files_of(workspace, &in_play, false).into_iter();
-        Ok(files.map(|file| file.path(&run.db).clone()).collect())
+        let (_, found) = run.analysis()?;
+        let world = resolver(&run.db, found.workspace);
+        let units = world.read().flat_map(|map| &map.units);
+        let files: BTreeSet<Utf8PathBuf> = units.map(|unit| unit.file.path(&run.db).clone()).collect();
+        Ok(files.into_iter().collect())
     })
 }
 
@@ -290,11 +290,17 @@ impl Run<'_> {
         Ok((analysis, found))
     }
 
-    /// Parses every file, crates in parallel.
+    /// Parses those of `crates` that the user can edit, in parallel, and searches the others for symbols. They are parsed
+    /// when something leads there.
     pub(super) fn read_all(&self, workspace: Workspace, crates: &[CrateId]) {
         progress::begin(Phase::Crates, crates.len());
+        let project = &self.project;
         crates.par_iter().for_each_with(self.db.clone(), |db, &krate| {
-            declarations(db, workspace, krate);
+            if is_editable(project, krate) {
+                declarations(db, workspace, krate);
+            } else {
+                db.files().packs().has_symbols(&project.package_of(krate).root);
+            }
             progress::step();
         });
     }
@@ -307,8 +313,7 @@ impl Run<'_> {
                 Ok(all.into_iter().map(|id| (None, id)).collect())
             }
             Roots::Named(names) => {
-                let (world, index) = (resolver(&self.db, workspace), tables(&self.db, workspace));
-                let all = roots::functions(&world, &index, crates);
+                let all = roots::functions(&resolver(&self.db, workspace), crates);
                 let mut out = Vec::new();
                 for name in names {
                     out.extend(find(name, &all)?.into_iter().map(|id| (Some(name.clone()), id)));
@@ -320,14 +325,13 @@ impl Run<'_> {
 
     pub(super) fn reports(&self, workspace: Workspace, selected: &[(Option<String>, DefId)]) -> Vec<Reported> {
         progress::begin(Phase::Names, 0);
-        let world = resolver(&self.db, workspace);
-        let index = tables(&self.db, workspace);
+        resolver(&self.db, workspace);
         progress::begin(Phase::Functions, selected.len());
         selected
             .par_iter()
             .map_with(self.db.clone(), |db, (asked, id)| {
                 let asked = asked.as_deref();
-                let report = report(db, workspace, &world, &index, asked, *id, self.request.explain);
+                let report = report(db, workspace, asked, *id, self.request.explain);
                 progress::step();
                 report
             })
@@ -344,7 +348,7 @@ impl Run<'_> {
                 hides_code: true,
             })
             .collect();
-        for file in self.files_of(workspace, crates, true) {
+        for file in self.local_sources(workspace, crates) {
             let errors = facts(&self.db, file).errors();
             if errors > 0 {
                 out.push(Diagnostic::syntax_errors(file.path(&self.db), errors));
@@ -353,13 +357,11 @@ impl Run<'_> {
         out
     }
 
-    /// The files of `crates`, each once; local ones only, or all.
-    pub(super) fn files_of(&self, workspace: Workspace, crates: &[CrateId], local: bool) -> Vec<SourceFile> {
+    /// The files of those of `crates` that are no dependencies from elsewhere, each once.
+    pub(super) fn local_sources(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<SourceFile> {
         let mut out = BTreeMap::new();
-        for &krate in crates {
-            if local && self.project.package_of(krate).source != PackageSource::Path {
-                continue;
-            }
+        let is_local = |krate: &&CrateId| self.project.package_of(**krate).source == PackageSource::Path;
+        for &krate in crates.iter().filter(is_local) {
             for unit in &declarations(&self.db, workspace, krate).units {
                 out.insert(unit.file.path(&self.db).clone(), unit.file);
             }
@@ -368,7 +370,7 @@ impl Run<'_> {
     }
 
     fn local_files(&self, workspace: Workspace, crates: &[CrateId], roots: &[Reported]) -> Vec<LocalFile> {
-        let sources = self.files_of(workspace, crates, true).into_iter();
+        let sources = self.local_sources(workspace, crates).into_iter();
         let mut out: Vec<LocalFile> = sources
             .map(|file| LocalFile {
                 path: file.path(&self.db).clone(),
@@ -390,14 +392,10 @@ impl Run<'_> {
     }
 
     fn stats(&self, workspace: Workspace, crates: &[CrateId]) -> Stats {
-        let mut packages: Vec<_> = crates.iter().map(|&krate| self.project.krate(krate).package).collect();
-        packages.sort();
-        packages.dedup();
-        let maps = crates.iter().map(|&krate| declarations(&self.db, workspace, krate));
+        let packages: BTreeSet<_> = crates.iter().map(|&krate| self.project.krate(krate).package).collect();
         Stats {
             packages: packages.len(),
-            files: self.files_of(workspace, crates, false).len(),
-            definitions: maps.map(|map| map.def_ids().count()).sum(),
+            files: self.local_sources(workspace, crates).len(),
         }
     }
 }
@@ -448,16 +446,9 @@ fn nearest(name: &str, all: &[(String, Option<String>, DefId)]) -> Vec<String> {
     scored.into_iter().take(3).map(|(_, path)| path.to_owned()).collect()
 }
 
-fn report(
-    db: &dyn Db,
-    workspace: Workspace,
-    world: &World,
-    index: &Index,
-    asked: Option<&str>,
-    id: DefId,
-    explain: bool,
-) -> Reported {
-    let paths = DefPath { world, index };
+fn report(db: &dyn Db, workspace: Workspace, asked: Option<&str>, id: DefId, explain: bool) -> Reported {
+    let world = &resolver(db, workspace);
+    let paths = DefPath { world };
     let printed = fingerprint(db, workspace, id);
     let closure = closure(db, workspace, id);
     let place = place(db, world, id);
@@ -509,7 +500,7 @@ fn found(db: &dyn Db, workspace: Workspace, root: DefId) -> Arc<Vec<Finding>> {
     Arc::new(findings(db, workspace, &closure(db, workspace, root)))
 }
 
-fn finding(db: &dyn Db, world: &World, it: &Finding) -> astrocache_manifest::Finding {
+fn finding(db: &dyn Db, world: &World<'_>, it: &Finding) -> astrocache_manifest::Finding {
     let place = place(db, world, it.id);
     astrocache_manifest::Finding {
         kind: it.kind.to_owned(),
@@ -519,7 +510,7 @@ fn finding(db: &dyn Db, world: &World, it: &Finding) -> astrocache_manifest::Fin
     }
 }
 
-fn closure_item(db: &dyn Db, world: &World, paths: &DefPath<'_>, item: &crate::reach::Item) -> ClosureItem {
+fn closure_item(db: &dyn Db, world: &World<'_>, paths: &DefPath<'_>, item: &crate::reach::Item) -> ClosureItem {
     let place = place(db, world, item.id);
     ClosureItem {
         path: paths.of(item.id),
@@ -540,7 +531,7 @@ pub(super) struct Place {
     column: u32,
 }
 
-pub(super) fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
+pub(super) fn place(db: &dyn Db, world: &World<'_>, id: DefId) -> Place {
     let place = with_body(db, world, id, |file, body| Place {
         file: file.path(db).clone(),
         line: body.line,
@@ -550,14 +541,14 @@ pub(super) fn place(db: &dyn Db, world: &World, id: DefId) -> Place {
 }
 
 /// The hash of a root's own tokens, as the macro computes it. Reads the root's file.
-fn source(db: &dyn Db, world: &World, id: DefId) -> TokenHash {
+fn source(db: &dyn Db, world: &World<'_>, id: DefId) -> TokenHash {
     let source = with_body(db, world, id, |file, body| {
         source_of(db, file, body.item_start, body.range.1)
     });
     source.flatten().map_or(TokenHash::from_bytes([0; 16]), |it| it.0)
 }
 
-fn with_body<T>(db: &dyn Db, world: &World, id: DefId, f: impl FnOnce(SourceFile, &DefBody) -> T) -> Option<T> {
+fn with_body<T>(db: &dyn Db, world: &World<'_>, id: DefId, f: impl FnOnce(SourceFile, &DefBody) -> T) -> Option<T> {
     let file = source_file(db, world, id)?;
     let unit = &world.map(id.krate)?.units[id.unit as usize];
     let bodies = bodies(db, file);

@@ -146,7 +146,7 @@ fn json(session: &Session, entries: &[Entry<'_>], fresh: bool) -> serde_json::Va
     json!({
         "fresh": fresh,
         "roots": roots,
-        "stats": { "packages": stats.packages, "files": stats.files, "definitions": stats.definitions },
+        "stats": { "packages": stats.packages, "files": stats.files },
         "diagnostics": session.diagnostics_json(),
     })
 }

@@ -9,7 +9,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
@@ -22,11 +22,13 @@ use rustc_hash::FxHashMap;
 use super::{Facts, Revision};
 use crate::{
     ledger::{
+        flags::{self, Flags},
         frame::FrameError,
         pack::{self, Hash, Key, Pack, Paths, Record},
         sweep,
     },
-    project::{Edition, Package, PackageSource, Project},
+    project::{Edition, Package, Project},
+    source,
 };
 
 /// Where packs are.
@@ -46,6 +48,9 @@ pub struct Packs {
     slots: Vec<Slot>,
     /// The pinned packages' places among the slots, by directory.
     by_root: FxHashMap<Utf8PathBuf, usize>,
+    /// What earlier runs found of packages that may never have been parsed, and what this one asked.
+    symbols: OnceLock<Flags>,
+    asked: Mutex<BTreeMap<flags::Key, bool>>,
     /// Bytes in a pack are not what was written: all are written anew.
     broken: AtomicBool,
     notice: Mutex<Option<String>>,
@@ -75,7 +80,7 @@ impl Packs {
         };
         let Some(shared) = places.shared else { return packs };
         for package in &project.packages {
-            let Some(pin) = trusted_pin(project, package) else {
+            let Some(pin) = project.pin(package) else {
                 continue;
             };
             packs.by_root.insert(package.root.clone(), packs.slots.len());
@@ -111,6 +116,33 @@ impl Packs {
         facts
     }
 
+    /// Whether the package at `root` may hold symbols for the linker, or what runs unnamed. Its sources are searched for
+    /// their words once.
+    pub fn has_symbols(&self, root: &Utf8Path) -> bool {
+        let slot = self.by_root.get(root).and_then(|&at| self.slots[at].place.as_deref());
+        let Some(name) = slot.and_then(Path::file_name) else {
+            return source::has_symbols(root);
+        };
+        let mut key = flags::Key::default();
+        let hash = blake3::hash(name.as_encoded_bytes());
+        key.copy_from_slice(&hash.as_bytes()[..16]);
+        if let Some(&known) = lock(&self.asked).get(&key) {
+            return known;
+        }
+        let place = self.symbols_place();
+        let known = self
+            .symbols
+            .get_or_init(|| place.and_then(|place| Flags::read(&place).ok()).unwrap_or_default())
+            .get(&key);
+        let found = known.unwrap_or_else(|| source::has_symbols(root));
+        lock(&self.asked).insert(key, found);
+        found
+    }
+
+    fn symbols_place(&self) -> Option<PathBuf> {
+        self.shared.as_ref().map(|shared| shared.join("symbols"))
+    }
+
     /// Says that bytes in a pack are not what was written.
     pub(super) fn damaged(&self) {
         self.broken.store(true, Ordering::Relaxed);
@@ -119,7 +151,7 @@ impl Packs {
 
     /// The first thing that went wrong, if any: packs cost time when they fail, nothing else.
     pub fn take_notice(&self) -> Option<String> {
-        self.notice.lock().unwrap_or_else(|e| e.into_inner()).take()
+        lock(&self.notice).take()
     }
 
     /// Writes the packs that lack something of `read`, and forgets those that nobody uses.
@@ -136,6 +168,11 @@ impl Packs {
         work.par_iter()
             .filter(|(_, files)| !files.is_empty())
             .for_each(|(slot, files)| self.save_slot(slot, files, now));
+        if let Some(place) = self.symbols_place() {
+            let today = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
+            // What cannot be kept is found again; packs say what is wrong with the folder.
+            let _ = Flags::add(&place, &lock(&self.asked), u32::try_from(today).unwrap_or(u32::MAX));
+        }
         if let Some(shared) = &self.shared {
             sweep::sweep(shared, now);
         }
@@ -196,10 +233,7 @@ impl Packs {
     }
 
     fn tell(&self, text: String) {
-        self.notice
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .get_or_insert(text);
+        lock(&self.notice).get_or_insert(text);
     }
 }
 
@@ -256,6 +290,10 @@ impl Slot {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 fn key(text: Hash, edition: Edition) -> Key {
     let tag = match edition {
         Edition::E2015 => 0,
@@ -264,16 +302,6 @@ fn key(text: Hash, edition: Edition) -> Key {
         Edition::E2024 => 3,
     };
     Key { text, tag }
-}
-
-/// What says that a package's files are those that were read before: its checksum, or its revision. Not for what is in the
-/// workspace, which is under the user's hands whatever the lock file says.
-fn trusted_pin<'p>(project: &Project, package: &'p Package) -> Option<&'p str> {
-    match &package.source {
-        PackageSource::Locked { pin } if *pin != package.version => Some(pin.as_str()),
-        _ => None,
-    }
-    .filter(|_| !package.root.starts_with(&project.workspace_root))
 }
 
 /// Readable, and different for each content and each build of the analyzer.

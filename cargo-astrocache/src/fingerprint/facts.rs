@@ -84,7 +84,7 @@ struct Found {
 pub fn collect(
     db: &dyn Db,
     workspace: Workspace,
-    world: &World,
+    world: &World<'_>,
     root: DefId,
     closure: &Closure,
     own: &mut Own<'_>,
@@ -113,7 +113,7 @@ pub fn collect(
     facts
 }
 
-fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
+fn survey(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Found {
     let mut found = Found::default();
     for item in &closure.items {
         let id = item.id;
@@ -140,17 +140,14 @@ fn survey(world: &World, closure: &Closure, own: &mut Own<'_>) -> Found {
                 .extend(body.effects.includes.iter().map(|include| (id, include.clone())));
         });
         let graph = own.graph(id);
-        found.locations |= graph
-            .defs
-            .get(id.def as usize)
-            .is_some_and(|uses| uses.iter().any(names_location));
+        found.locations |= graph.of(world, id.def).all.iter().any(names_location);
     }
     found.positions = telling_their_place(world, closure, own);
     found
 }
 
 /// What a proc macro is written with stands as the lock file pins it: see [`World::is_grammar`].
-fn grammar(world: &World, root: DefId, facts: &mut Facts) {
+fn grammar(world: &World<'_>, root: DefId, facts: &mut Facts) {
     if world.project.krate(root.krate).kind != CrateKind::ProcMacro {
         return;
     }
@@ -166,7 +163,7 @@ fn grammar(world: &World, root: DefId, facts: &mut Facts) {
 
 /// Definitions with `line!()` and its kin, and those that call a macro which has it: what the macro tells is where the
 /// outermost call stands.
-fn telling_their_place(world: &World, closure: &Closure, own: &mut Own<'_>) -> Vec<DefId> {
+fn telling_their_place(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Vec<DefId> {
     let mut telling: BTreeSet<DefId> = BTreeSet::new();
     for item in &closure.items {
         if own.with_body(item.id, |body| body.effects.positions) == Some(true) {
@@ -178,7 +175,7 @@ fn telling_their_place(world: &World, closure: &Closure, own: &mut Own<'_>) -> V
         let before = telling.len();
         for item in &closure.items {
             let graph = own.graph(item.id);
-            let calls = graph.defs.get(item.id.def as usize).into_iter().flatten();
+            let calls = graph.of(world, item.id.def).all.iter();
             if calls
                 .filter(|it| it.kind == MentionKind::Macro)
                 .any(|it| leads_to(it, &telling, is_macro))
@@ -219,7 +216,7 @@ fn tells_locations(path: &str) -> bool {
 }
 
 /// `cfg`s on imports and modules decide what names mean, anywhere in the crate.
-fn import_atoms(world: &World, krate: CrateId, out: &mut BTreeSet<&'static str>) {
+fn import_atoms(world: &World<'_>, krate: CrateId, out: &mut BTreeSet<&'static str>) {
     let Some(map) = world.map(krate) else { return };
     for unit in &map.units {
         let imports = unit.items.imports.iter().flat_map(|import| import.cfg_atoms.iter());
@@ -227,7 +224,7 @@ fn import_atoms(world: &World, krate: CrateId, out: &mut BTreeSet<&'static str>)
     }
 }
 
-fn settings(world: &World, found: &Found, facts: &mut Facts) {
+fn settings(world: &World<'_>, found: &Found, facts: &mut Facts) {
     let settings = &world.project.settings;
     for (key, value) in &settings.profile {
         facts.lines.insert(format!("profile {key} = {value}"));
@@ -242,7 +239,7 @@ fn settings(world: &World, found: &Found, facts: &mut Facts) {
     }
 }
 
-fn editions(world: &World, found: &Found, facts: &mut Facts) {
+fn editions(world: &World<'_>, found: &Found, facts: &mut Facts) {
     for &krate in &found.crates {
         let it = world.project.krate(krate);
         let package = world.project.package(it.package);
@@ -253,7 +250,7 @@ fn editions(world: &World, found: &Found, facts: &mut Facts) {
 }
 
 /// Features that occur in the closure of their package, on or off; other predicates are left to the build context.
-fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
+fn cfgs(world: &World<'_>, root: DefId, found: &Found, facts: &mut Facts) {
     let home = world.project.krate(root.krate).package;
     for (&id, atoms) in &found.atoms {
         let package = world.project.package(id);
@@ -277,12 +274,12 @@ fn cfgs(world: &World, root: DefId, found: &Found, facts: &mut Facts) {
     }
 }
 
-fn version(world: &World, id: PackageId) -> &str {
+fn version<'w>(world: &'w World<'_>, id: PackageId) -> &'w str {
     let package = world.project.package(id);
     if package.ambiguous { &package.version } else { "" }
 }
 
-fn environment(world: &World, found: &Found, facts: &mut Facts) {
+fn environment(world: &World<'_>, found: &Found, facts: &mut Facts) {
     for (&name, packages) in &found.env {
         for &id in packages {
             let package = world.project.package(id);
@@ -301,7 +298,7 @@ fn environment(world: &World, found: &Found, facts: &mut Facts) {
 }
 
 /// `include_str!`, `include_bytes!`, `include!`: the file's content.
-fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mut Facts) {
+fn included(db: &dyn Db, world: &World<'_>, id: DefId, include: &Include, facts: &mut Facts) {
     let package = world.project.package_of(id.krate);
     let Some(file) = source_file(db, world, id) else {
         return;
@@ -329,7 +326,7 @@ fn included(db: &dyn Db, world: &World, id: DefId, include: &Include, facts: &mu
 }
 
 /// Lines and columns can be seen: where these definitions stand joins the fingerprint.
-fn positions(db: &dyn Db, world: &World, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
+fn positions(db: &dyn Db, world: &World<'_>, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
     for id in ids {
         let identity = own.identity(id);
         let layout = own.with_body(id, |body| body.layout).unwrap_or(0);
@@ -349,7 +346,7 @@ fn positions(db: &dyn Db, world: &World, ids: impl Iterator<Item = DefId>, own: 
 fn build_script(
     db: &dyn Db,
     workspace: Workspace,
-    world: &World,
+    world: &World<'_>,
     id: PackageId,
     programs: &mut Programs,
     facts: &mut Facts,

@@ -139,6 +139,6 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
 }
 
 /// The file a definition stands in.
-pub fn source_file(_db: &dyn Db, world: &crate::resolve::World, id: DefId) -> Option<SourceFile> {
+pub fn source_file(_db: &dyn Db, world: &crate::resolve::World<'_>, id: DefId) -> Option<SourceFile> {
     Some(world.map(id.krate)?.units[id.unit as usize].file)
 }

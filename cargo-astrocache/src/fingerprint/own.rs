@@ -18,7 +18,7 @@ use crate::{
 pub struct Own<'a> {
     db: &'a dyn Db,
     workspace: Workspace,
-    world: &'a World,
+    world: &'a World<'a>,
     identities: FxHashMap<DefId, Hash>,
     modules: FxHashMap<ModId, String>,
     bodies: FxHashMap<(CrateId, u32), Arc<FileBodies>>,
@@ -26,7 +26,7 @@ pub struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    pub fn new(db: &'a dyn Db, workspace: Workspace, world: &'a World) -> Own<'a> {
+    pub fn new(db: &'a dyn Db, workspace: Workspace, world: &'a World<'a>) -> Own<'a> {
         Own {
             db,
             workspace,
@@ -157,7 +157,7 @@ impl<'a> Own<'a> {
             .unwrap_or_default();
         hasher.update(&tokens);
         let graph = self.graph(id);
-        let uses = graph.defs.get(id.def as usize).map_or(&[][..], |uses| uses);
+        let uses = &graph.of(self.world, id.def).all;
         for (at, (attr, hash)) in def.attrs.iter().zip(attrs.iter()).enumerate() {
             let kind = if attr.derive {
                 MentionKind::Derive
@@ -212,7 +212,7 @@ impl<'a> Own<'a> {
 }
 
 /// The use of `#[cached]` itself, whose options are in the key and whose code is not the user's.
-pub fn is_cached(world: &World, it: &Use) -> bool {
+pub fn is_cached(world: &World<'_>, it: &Use) -> bool {
     if it.kind != MentionKind::Attribute {
         return false;
     }

@@ -1,15 +1,14 @@
 //! Definition paths: `app::render::page`, `app::Page::render`, `<app::Page as app::Render>::render`.
 
 use crate::{
-    resolve::{DefId, Index, ModId, TraitRef, World},
+    resolve::{DefId, ImplEntry, ModId, TraitRef, World},
     syntax::{DefData, DefKind, Head, ImplHeader, Name},
 };
 
 /// Prints definition paths.
 #[derive(Clone, Copy)]
 pub struct DefPath<'w> {
-    pub world: &'w World,
-    pub index: &'w Index,
+    pub world: &'w World<'w>,
 }
 
 impl DefPath<'_> {
@@ -85,21 +84,21 @@ impl DefPath<'_> {
     }
 
     fn head(&self, id: DefId, header: &ImplHeader) -> String {
-        let at = self.index.impl_of.get(&id).map(|&at| &self.index.impls[at as usize]);
-        match (at.and_then(|it| it.heads.first()), &header.head) {
+        let entry = self.entry(id);
+        match (entry.and_then(|it| it.heads.first()), &header.head) {
             (Some(&head), _) => self.of(head),
             (None, Head::Path(path) | Head::Dyn(path)) => join(path),
             (None, Head::Other) => "_".to_owned(),
         }
     }
 
+    fn entry(&self, id: DefId) -> Option<&ImplEntry> {
+        let index = self.world.index(id.krate)?;
+        index.impl_of.get(&id).map(|&at| &index.impls[at as usize])
+    }
+
     fn trait_name(&self, id: DefId, path: &[Name]) -> String {
-        let at = self
-            .index
-            .impl_of
-            .get(&id)
-            .map(|&at| &self.index.impls[at as usize].trait_);
-        match at {
+        match self.entry(id).map(|it| &it.trait_) {
             Some(TraitRef::Analyzed(traits)) if !traits.is_empty() => self.of(traits[0]),
             _ => join(path),
         }

@@ -153,6 +153,16 @@ impl Project {
         self.package(self.krate(id).package)
     }
 
+    /// What says that a package's files are those that were read before: its checksum, or its revision. Not for what is in
+    /// the workspace, which is under the user's hands whatever the lock file says.
+    pub fn pin<'p>(&self, package: &'p Package) -> Option<&'p str> {
+        match &package.source {
+            PackageSource::Locked { pin } if *pin != package.version => Some(pin.as_str()),
+            _ => None,
+        }
+        .filter(|_| !package.root.starts_with(&self.workspace_root))
+    }
+
     /// The features of package `of` when the member `root` is built alone. Those that only a test build switches on
     /// are not among them. Empty if `root` is no member or its build does not need `of`.
     pub fn features_of(&self, root: PackageId, of: PackageId) -> &BTreeSet<String> {

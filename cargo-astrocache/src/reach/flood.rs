@@ -8,7 +8,7 @@ use super::{Closure, Item, Rule};
 use crate::{
     db::{Db, Workspace},
     project::CrateId,
-    resolve::{DefId, Graph, Index, Meaning, ModId, Res, Use, World, resolver, tables, uses},
+    resolve::{DefId, Graph, ImplIdx, Meaning, ModId, Res, Use, World, resolver, uses},
     syntax::{Def, DefKind, MentionKind, Name, StdTraits},
 };
 
@@ -16,8 +16,7 @@ use crate::{
 pub struct Flood<'a> {
     pub db: &'a dyn Db,
     pub workspace: Workspace,
-    pub world: Arc<World>,
-    pub index: Arc<Index>,
+    pub world: World<'a>,
     /// The root's crate: impls reached through a trait are taken from what it can see.
     pub krate: CrateId,
     /// Crates whose code can run: those linked with the root's, and those that R8 and R14 add.
@@ -35,6 +34,9 @@ pub struct Flood<'a> {
     /// Macros by the modules they were called from.
     pub expanded: FxHashSet<(DefId, ModId)>,
     pub emitted: FxHashSet<(DefId, ModId)>,
+    /// Crates with something live, and what of them can see each crate: see `crates`.
+    pub joined: FxHashSet<CrateId>,
+    pub above: FxHashMap<CrateId, Arc<Vec<CrateId>>>,
 }
 
 /// What live code may call on whatever type or trait turns out to be live.
@@ -50,9 +52,12 @@ pub struct Demands {
     pub trait_items: FxHashSet<(DefId, Name)>,
     /// Traits behind `dyn` or `impl`, whose methods need no import; supertraits included.
     pub objects: FxHashSet<DefId>,
+    /// Those by the names of their items, and live traits so.
+    pub objects_with: FxHashMap<Name, Vec<DefId>>,
+    pub live_with: FxHashMap<Name, Vec<DefId>>,
     /// Traits of std that live code may reach, and impls that wait for one.
     pub std_traits: StdTraits,
-    pub waiting: Vec<u32>,
+    pub waiting: Vec<(CrateId, ImplIdx)>,
 }
 
 impl<'a> Flood<'a> {
@@ -63,7 +68,6 @@ impl<'a> Flood<'a> {
             workspace,
             linked: FxHashSet::default(),
             world,
-            index: tables(db, workspace),
             krate,
             root_is_test: false,
             live: FxHashMap::default(),
@@ -76,6 +80,8 @@ impl<'a> Flood<'a> {
             bounds: FxHashMap::default(),
             expanded: FxHashSet::default(),
             emitted: FxHashSet::default(),
+            joined: FxHashSet::default(),
+            above: FxHashMap::default(),
         }
     }
 
@@ -83,15 +89,22 @@ impl<'a> Flood<'a> {
         self.root_is_test = self.world.is_test(root);
         self.linked = self.world.linked(root.krate, self.root_is_test);
         self.mark(root, Rule::Root);
+        self.join_editable();
         self.mark_lang_items();
-        self.mark_unconditional_impls();
         self.open_root(root);
         self.open_func(root);
-        while self.next < self.out.items.len() {
-            self.current = Some(self.next as u32);
-            let id = self.out.items[self.next].id;
-            self.next += 1;
-            self.visit(id);
+        loop {
+            while self.next < self.out.items.len() {
+                self.current = Some(self.next as u32);
+                let id = self.out.items[self.next].id;
+                self.next += 1;
+                self.visit(id);
+            }
+            self.current = None;
+            self.join_the_only_impls();
+            if self.next == self.out.items.len() {
+                break;
+            }
         }
         self.out.reads.code.extend(self.graphs.keys());
         self.out
@@ -108,6 +121,7 @@ impl<'a> Flood<'a> {
             rule,
             via: self.current,
         });
+        self.join(id.krate);
     }
 
     pub fn is_live(&self, id: DefId) -> bool {
@@ -127,6 +141,7 @@ impl<'a> Flood<'a> {
     pub fn link(&mut self, krate: CrateId) {
         if !self.in_cone(krate) {
             self.linked.extend(self.world.linked(krate, false));
+            self.join_editable();
         }
     }
 
@@ -151,12 +166,11 @@ impl<'a> Flood<'a> {
             DefKind::Fn | DefKind::Static => self.foreign_item(def),
             _ => {}
         }
-        let uses = self.uses(id);
-        let at = id.def as usize;
-        self.std_traits(uses.std_traits.get(at).copied().unwrap_or(StdTraits::ALL));
-        let emitted = uses.emitted.get(at).copied().unwrap_or(StdTraits::ALL);
-        self.out.emitted = self.out.emitted.and(emitted);
-        for it in uses.defs[id.def as usize].iter() {
+        let graph = self.graph(id);
+        let uses = graph.of(&world, id.def);
+        self.std_traits(uses.std_traits);
+        self.out.emitted = self.out.emitted.and(uses.emitted);
+        for it in &uses.all {
             self.apply(id, it);
         }
         if def.kind == DefKind::Static {
@@ -165,8 +179,8 @@ impl<'a> Flood<'a> {
         self.member_arguments(id);
     }
 
-    /// The resolved mentions of the file that holds `id`.
-    pub fn uses(&mut self, id: DefId) -> Arc<Graph> {
+    /// The mentions of the file that holds `id`.
+    pub fn graph(&mut self, id: DefId) -> Arc<Graph> {
         let (db, workspace) = (self.db, self.workspace);
         self.graphs
             .entry((id.krate, id.unit))
@@ -191,7 +205,7 @@ impl<'a> Flood<'a> {
             }
             MentionKind::Type => {
                 self.path(id, it);
-                self.bare_object(it);
+                self.object_traits(it);
             }
             _ => self.path(id, it),
         }

@@ -15,17 +15,9 @@ impl Flood<'_> {
         if !def.flags.foreign {
             return;
         }
-        let index = self.index.clone();
-        for &item in index.linked.get(&name).into_iter().flatten() {
-            self.link(item.krate);
-            self.mark(item, Rule::R14);
-        }
-    }
-
-    pub fn mark_lang_items(&mut self) {
-        let index = self.index.clone();
-        for &item in &index.lang {
-            if self.in_cone(item.krate) {
+        for &krate in self.world.clone().with_symbols() {
+            for &item in self.index(krate).linked.get(&name).into_iter().flatten() {
+                self.link(item.krate);
                 self.mark(item, Rule::R14);
             }
         }

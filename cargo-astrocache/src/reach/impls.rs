@@ -13,59 +13,65 @@
 
 use std::collections::BTreeSet;
 
-use super::{Rule, flood::Flood};
+use super::{
+    Rule,
+    crates::{by_head, by_mention, by_trait},
+    flood::Flood,
+};
 use crate::{
     project::{CrateId, CrateKind},
-    resolve::{DefId, ImplEntry, Meaning, Ns, Res, TraitRef, Use},
+    resolve::{DefId, ImplEntry, ImplIdx, Index, Meaning, Res, TraitRef, Use},
     syntax::{DefData, DefKind, MentionKind, StdTraits},
 };
 
 impl Flood<'_> {
     pub fn type_is_live(&mut self, id: DefId) {
-        let index = self.index.clone();
-        let (heads, mentions) = (index.by_head.get(&id), index.by_mention.get(&id));
-        for &at in heads.into_iter().chain(mentions).flatten() {
-            let it = &index.impls[at as usize];
-            self.consider(it);
-            if it.trait_ == TraitRef::Inherent {
-                self.inherent_impl(it);
-            }
-        }
+        self.impls_may_be_live(id, &[by_head, by_mention]);
         self.sites_of(id);
     }
 
     pub fn trait_is_live(&mut self, id: DefId) {
-        let index = self.index.clone();
-        let (impls, dyn_impls) = (index.by_trait.get(&id), index.by_head.get(&id));
-        for &at in impls
-            .into_iter()
-            .chain(dyn_impls)
-            .chain(index.by_mention.get(&id))
-            .flatten()
-        {
-            let it = &index.impls[at as usize];
-            self.consider(it);
-            if it.trait_ == TraitRef::Inherent {
-                self.inherent_impl(it);
-            }
-        }
-        for &item in index.items_of(id) {
-            let Some(def) = self.def(item) else { continue };
-            let (name, site) = (def.name, def.kind == DefKind::MacroSite);
+        self.impls_may_be_live(id, &[by_trait, by_head, by_mention]);
+        for name in self.item_names(id) {
+            self.demands.live_with.entry(name).or_default().push(id);
             let asking = self.demands.open_assoc.get(&name);
             if asking.is_some_and(|all| all.iter().any(|&krate| self.world.sees(krate, id.krate))) {
                 self.demand(id, name, Rule::R4);
             }
-            if site {
+        }
+        let index = self.index(id.krate);
+        for &item in index.items_of(id) {
+            if self.def(item).is_some_and(|def| def.kind == DefKind::MacroSite) {
                 self.mark(item, Rule::R7);
             }
         }
         self.sites_of(id);
     }
 
+    /// Impls that `id` may make live: those of these lists, and those that require it.
+    fn impls_may_be_live(&mut self, id: DefId, lists: &[fn(&Index, DefId) -> Option<&Vec<ImplIdx>>]) {
+        let mut found = Vec::new();
+        for &list in lists {
+            found.extend(self.impls_of(id, list));
+        }
+        for &krate in self.above(id.krate).iter() {
+            let index = self.index(krate);
+            let required = index.required(&self.world).by_mention.get(&id);
+            let required = required.cloned().unwrap_or_default().into_iter();
+            found.extend(required.map(|at| (index.clone(), at)));
+        }
+        for (index, at) in found {
+            self.consider(&index, at);
+            let it = &index.impls[at as usize];
+            if it.trait_ == TraitRef::Inherent {
+                self.inherent_impl(it);
+            }
+        }
+    }
+
     /// What of an inherent impl of a live type was already asked for.
-    fn inherent_impl(&mut self, it: &ImplEntry) {
-        let index = self.index.clone();
+    pub fn inherent_impl(&mut self, it: &ImplEntry) {
+        let index = self.index(it.id.krate);
         for &item in index.items_of(it.id) {
             let Some(def) = self.def(item) else { continue };
             let (name, kind) = (def.name, def.kind);
@@ -85,17 +91,25 @@ impl Flood<'_> {
 
     /// Macro sites that may hold an impl for a live type or of a live trait.
     fn sites_of(&mut self, id: DefId) {
-        let index = self.index.clone();
-        for &site in index.sites_by_type.get(&id).into_iter().flatten() {
-            if self.in_cone(site.krate) && (self.root_is_test || !self.world.is_test(site)) {
-                self.mark(site, Rule::R7);
+        for &krate in self.above(id.krate).iter() {
+            let index = self.index(krate);
+            for &site in index.sites_by_type.get(&id).into_iter().flatten() {
+                self.site_of_live(site);
             }
         }
     }
 
-    /// R6 and R7.
-    fn consider(&mut self, it: &ImplEntry) {
-        if self.is_live(it.id) || !self.in_cone(it.id.krate) {
+    /// A macro site that may hold an impl for something live.
+    pub fn site_of_live(&mut self, site: DefId) {
+        if self.in_cone(site.krate) && (self.root_is_test || !self.world.is_test(site)) {
+            self.mark(site, Rule::R7);
+        }
+    }
+
+    /// R6 and R7 for an impl of `index`.
+    pub fn consider(&mut self, index: &Index, at: ImplIdx) {
+        let it = &index.impls[at as usize];
+        if it.idle || self.is_live(it.id) || !self.in_cone(it.id.krate) {
             return;
         }
         if !self.root_is_test && self.world.is_test(it.id) {
@@ -113,12 +127,11 @@ impl Flood<'_> {
             return;
         }
         let live = |all: &Vec<DefId>| all.iter().any(|&id| self.may_be_there(id));
-        if !it.required.iter().all(live) {
+        if !index.required(&self.world).of(at).iter().all(live) {
             return;
         }
         if !self.demands.std_traits.reach(it.std_trait, it.same_operands) {
-            let at = self.index.impl_of.get(&it.id).copied();
-            self.demands.waiting.extend(at);
+            self.demands.waiting.push((it.id.krate, at));
             return;
         }
         self.mark(it.id, rule);
@@ -144,22 +157,14 @@ impl Flood<'_> {
             return;
         }
         self.demands.std_traits = self.demands.std_traits.and(found);
-        let index = self.index.clone();
-        for at in std::mem::take(&mut self.demands.waiting) {
-            self.consider(&index.impls[at as usize]);
-        }
-    }
-
-    pub fn mark_unconditional_impls(&mut self) {
-        let index = self.index.clone();
-        for &at in &index.unconditional {
-            self.consider(&index.impls[at as usize]);
+        for (krate, at) in std::mem::take(&mut self.demands.waiting) {
+            self.consider(&self.index(krate), at);
         }
     }
 
     /// A live impl brings its associated types and consts; its methods, if they were asked for or std may call them.
     pub fn impl_is_live(&mut self, id: DefId) {
-        let index = self.index.clone();
+        let index = self.index(id.krate);
         let Some(&at) = index.impl_of.get(&id) else {
             return;
         };
@@ -192,13 +197,14 @@ impl Flood<'_> {
             .def(root)
             .and_then(|def| def.parent)
             .map(|parent| DefId { def: parent.0, ..root });
-        let graph = self.uses(root);
+        let world = self.world.clone();
+        let graph = self.graph(root);
         for holder in std::iter::once(root).chain(parent) {
             // The trait a default method belongs to is open as well: `Self` is the caller's.
             if self.def(holder).is_some_and(|def| def.kind == DefKind::Trait) {
                 self.open_trait(holder);
             }
-            for it in graph.defs[holder.def as usize].iter().filter(|it| it.header) {
+            for it in graph.of(&world, holder.def).all.iter().filter(|it| it.header) {
                 if matches!(it.kind, MentionKind::Bound | MentionKind::Object | MentionKind::Type) {
                     for trait_ in self.traits_of(it) {
                         self.open_trait(trait_);
@@ -226,42 +232,34 @@ impl Flood<'_> {
         if names.is_empty() {
             return;
         }
-        let (index, world) = (self.index.clone(), self.world.clone());
+        let world = self.world.clone();
         let mut types = Vec::new();
-        for it in index.impls.iter().filter(|it| it.trait_ == TraitRef::External) {
-            let (Some(DefData::Impl(header)), Some(module)) =
-                (world.def(it.id).map(|def| &def.data), world.module_of(it.id))
-            else {
-                continue;
-            };
-            let Some(path) = &header.trait_ else { continue };
-            let named = world.resolve(module, path, Ns::Type);
-            let is_it = named.targets.iter().any(|target| match target.res {
-                Res::External(path) => path
-                    .as_str()
-                    .rsplit("::")
-                    .next()
-                    .is_some_and(|name| names.contains(name)),
-                _ => false,
-            });
-            if is_it {
-                types.extend(it.heads.iter().chain(&it.deciding).copied());
-            }
-        }
-        for map in world.crates() {
+        for krate in world.crates().filter(|&krate| self.may_be_brought(krate)) {
+            let index = self.index(krate);
+            let known = |name: &str| names.contains(name);
+            let impls = index
+                .impls
+                .iter()
+                .filter(|it| it.std_name.is_some_and(|name| known(name.as_str())));
+            types.extend(impls.flat_map(|it| it.heads.iter().chain(&it.deciding).copied()));
+            let Some(map) = world.map(krate) else { continue };
             types.extend(map.def_ids().filter(|&id| {
                 let derives = map.def(id).attrs.iter().filter(|attr| attr.derive);
                 let mut last = derives.filter_map(|attr| attr.path.last());
-                last.any(|name| names.contains(name.as_str()))
+                last.any(|name| known(name.as_str()))
             }));
         }
         for id in types {
-            let member = world.project.package_of(id.krate).member;
-            if (member || self.in_cone(id.krate)) && (self.root_is_test || !world.is_test(id)) {
+            if self.may_be_brought(id.krate) && (self.root_is_test || !world.is_test(id)) {
                 self.link(id.krate);
                 self.mark(id, Rule::R8);
             }
         }
+    }
+
+    /// Whether types of a crate can come in through what is open.
+    fn may_be_brought(&self, krate: CrateId) -> bool {
+        self.world.project.package_of(krate).member || self.in_cone(krate)
     }
 
     /// R8 for the code in a `func!`: what is not written there comes in by inference, from the code around it. A closure with
@@ -294,9 +292,10 @@ impl Flood<'_> {
 
     /// What a path in `func!` names, if that can only be free functions.
     fn free_functions(&mut self, root: DefId) -> Vec<DefId> {
-        let graph = self.uses(root);
+        let world = self.world.clone();
+        let graph = self.graph(root);
         let mut functions = Vec::new();
-        let paths = graph.defs[root.def as usize].iter();
+        let paths = graph.of(&world, root.def).all.iter();
         for it in paths.filter(|it| !matches!(it.kind, MentionKind::Macro | MentionKind::TokenArg)) {
             let Meaning::Path(resolution) = &it.meaning else {
                 return Vec::new();
@@ -322,8 +321,9 @@ impl Flood<'_> {
 
     /// R8 for a static that holds `dyn Tr`.
     pub fn open_static(&mut self, id: DefId) {
-        let graph = self.uses(id);
-        for it in graph.defs[id.def as usize].iter() {
+        let world = self.world.clone();
+        let graph = self.graph(id);
+        for it in &graph.of(&world, id.def).all {
             if it.kind == MentionKind::Object {
                 for trait_ in self.traits_of(it) {
                     self.open_trait(trait_);
@@ -335,17 +335,20 @@ impl Flood<'_> {
 
     fn open_trait(&mut self, trait_: DefId) {
         self.mark(trait_, Rule::R8);
-        let index = self.index.clone();
-        for &at in index.by_trait.get(&trait_).into_iter().flatten() {
-            let it = &index.impls[at as usize];
-            let member = self.world.project.package_of(it.id.krate).member;
-            if !(member || self.in_cone(it.id.krate)) || (!self.root_is_test && self.world.is_test(it.id)) {
-                continue;
-            }
-            self.link(it.id.krate);
-            self.mark(it.id, Rule::R8);
-            for &head in &it.heads {
-                self.mark(head, Rule::R8);
+        let world = self.world.clone();
+        let crates = world.crates().filter(|&krate| world.sees(krate, trait_.krate));
+        let brought: Vec<CrateId> = crates.filter(|&krate| self.may_be_brought(krate)).collect();
+        for index in brought.into_iter().map(|krate| self.index(krate)).collect::<Vec<_>>() {
+            for &at in index.by_trait.get(&trait_).into_iter().flatten() {
+                let it = &index.impls[at as usize];
+                if !self.root_is_test && self.world.is_test(it.id) {
+                    continue;
+                }
+                self.link(it.id.krate);
+                self.mark(it.id, Rule::R8);
+                for &head in &it.heads {
+                    self.mark(head, Rule::R8);
+                }
             }
         }
     }

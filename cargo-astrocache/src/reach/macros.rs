@@ -9,9 +9,8 @@
 
 use super::{Rule, flood::Flood};
 use crate::{
-    project::CrateId,
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, MentionKind, Name, StdTraits, known},
+    syntax::{DefData, MentionKind, StdTraits, known},
 };
 
 impl Flood<'_> {
@@ -51,15 +50,15 @@ impl Flood<'_> {
         }
         let current = self.current;
         self.current = self.live.get(&mac).copied();
-        let graph = self.uses(mac);
-        for it in graph.defs[mac.def as usize].iter() {
+        let world = self.world.clone();
+        let graph = self.graph(mac);
+        let uses = &graph.of(&world, mac.def).all;
+        if imports {
+            self.imports(mac, uses, module);
+        }
+        for it in uses {
             match it.kind {
-                MentionKind::Method => {
-                    self.method_at(mac, it, module);
-                    if imports {
-                        self.imported_method(it.path[0], [mac.krate, module.krate]);
-                    }
-                }
+                MentionKind::Method => self.method_at(mac, it, module),
                 MentionKind::Macro => self.nested_call(it, module),
                 MentionKind::Token | MentionKind::WeakToken if it.path[0] != known::DOLLAR_CRATE => {
                     self.token_at(mac, it, module)
@@ -78,21 +77,38 @@ impl Flood<'_> {
         }
         // Pasted into another crate, which decides what types have such a method.
         self.inherent_methods(name, module.krate, Rule::R5);
-        let index = self.index.clone();
-        let in_scope = self.in_scope(module);
-        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
-            if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) {
-                self.demand(trait_, name, Rule::R5);
-            }
-        }
+        let mut traits = self.in_scope(module).with.get(&name).cloned().unwrap_or_default();
+        traits.extend(self.demands.objects_with.get(&name).into_iter().flatten());
+        self.demand_each(traits, name, Rule::R5);
     }
 
-    /// `use $crate::private::*; x.name()`: any trait that these crates can see may be meant.
-    fn imported_method(&mut self, name: Name, crates: [CrateId; 2]) {
-        let index = self.index.clone();
-        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
-            if crates.iter().any(|&krate| self.world.sees(krate, trait_.krate)) {
-                self.demand(trait_, name, Rule::R9);
+    /// `use $crate::private::*; x.name()`: the methods in a body with a `use` may be those of any trait in a module that it
+    /// names, and of any that is live: one that it names is.
+    fn imports(&mut self, mac: DefId, uses: &[Use], module: ModId) {
+        let world = self.world.clone();
+        let mut traits = Vec::new();
+        for it in uses {
+            let here = match &it.meaning {
+                Meaning::Path(resolution) => resolution.targets.clone(),
+                _ => continue,
+            };
+            let there = match it.path[0] {
+                known::DOLLAR_CRATE => Vec::new(),
+                _ => world.resolve(module, &it.path, Ns::Type).targets,
+            };
+            for target in here.iter().chain(&there) {
+                if let Res::Mod(named) = target.res {
+                    traits.extend(world.traits_in_scope(named));
+                }
+            }
+        }
+        for it in uses.iter().filter(|it| it.kind == MentionKind::Method) {
+            let name = it.path[0];
+            let mut found = self.demands.live_with.get(&name).cloned().unwrap_or_default();
+            found.extend(traits.iter().filter(|&&trait_| self.has_item(trait_, name)));
+            self.demand_each(found, name, Rule::R9);
+            for krate in [mac.krate, module.krate] {
+                self.demands.open_assoc.entry(name).or_default().insert(krate);
             }
         }
     }
@@ -143,8 +159,9 @@ impl Flood<'_> {
 
     /// A called macro pastes identifiers after `.` or `::`: every argument identifier of this definition may be one.
     pub fn member_arguments(&mut self, id: DefId) {
-        let graph = self.uses(id);
-        let uses = &graph.defs[id.def as usize];
+        let world = self.world.clone();
+        let graph = self.graph(id);
+        let uses = &graph.of(&world, id.def).all;
         let pastes = uses
             .iter()
             .any(|it| it.kind == MentionKind::Macro && self.pastes_members(it));

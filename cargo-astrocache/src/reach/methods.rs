@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Rule, flood::Flood};
+use super::{Rule, crates::by_trait, flood::Flood};
 use crate::{
+    project::CrateId,
     resolve::{DefId, ModId, Use},
     syntax::{DefKind, MentionKind, Name},
 };
@@ -19,6 +20,8 @@ use crate::{
 #[derive(Default)]
 pub struct InScope {
     pub traits: FxHashSet<DefId>,
+    /// They, by the names of their items.
+    pub with: FxHashMap<Name, Vec<DefId>>,
     /// Macro sites that may define a trait, by the names they provide.
     pub provided: FxHashMap<Name, Vec<DefId>>,
     /// Sites that may provide any name.
@@ -38,30 +41,76 @@ impl Flood<'_> {
         {
             self.mark(site, Rule::R5);
         }
-        let index = self.index.clone();
-        let Some(candidates) = index.traits_with.get(&name) else {
-            return;
-        };
-        let bounds = self.bound_traits(id);
-        for &trait_ in candidates {
-            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || self.demands.objects.contains(&trait_) {
-                self.demand(trait_, name, Rule::R5);
-            }
+        let mut traits = self.bound_traits_with(id, name);
+        traits.extend(in_scope.with.get(&name).into_iter().flatten());
+        traits.extend(self.demands.objects_with.get(&name).into_iter().flatten());
+        self.demand_each(traits, name, Rule::R5);
+    }
+
+    /// Item `name` of all of these.
+    pub fn demand_each(&mut self, mut traits: Vec<DefId>, name: Name, rule: Rule) {
+        traits.sort();
+        traits.dedup();
+        for trait_ in traits {
+            self.demand(trait_, name, rule);
         }
     }
 
+    /// The traits in the bounds of a definition that have an item of this name.
+    pub fn bound_traits_with(&mut self, id: DefId, name: Name) -> Vec<DefId> {
+        let bounds = self.bound_traits(id);
+        let has = |trait_: &&DefId| self.has_item(**trait_, name);
+        bounds.iter().filter(has).copied().collect()
+    }
+
+    pub fn has_item(&self, trait_: DefId, name: Name) -> bool {
+        let index = self.index(trait_.krate);
+        index.traits_with.get(&name).is_some_and(|all| all.contains(&trait_))
+    }
+
+    /// The names of a trait's items.
+    pub fn item_names(&self, trait_: DefId) -> Vec<Name> {
+        let index = self.index(trait_.krate);
+        let items = index.items_of(trait_).iter();
+        let mut names: Vec<Name> = items.filter_map(|&item| Some(self.def(item)?.name)).collect();
+        names.sort_by_key(|name| name.as_str());
+        names.dedup();
+        names
+    }
+
+    /// The trait and everything it requires.
+    pub fn with_supertraits(&self, trait_: DefId) -> Vec<DefId> {
+        let mut out = vec![trait_];
+        let mut at = 0;
+        while at < out.len() {
+            let index = self.index(out[at].krate);
+            for &above in index.supertraits.get(&out[at]).into_iter().flatten() {
+                if !out.contains(&above) {
+                    out.push(above);
+                }
+            }
+            at += 1;
+        }
+        out
+    }
+
     /// `.name(..)` in code of `krate`: inherent methods of live types that it can see.
-    pub fn inherent_methods(&mut self, name: Name, krate: crate::project::CrateId, rule: Rule) {
+    pub fn inherent_methods(&mut self, name: Name, krate: CrateId, rule: Rule) {
         if self.demands.methods.entry(name).or_default().insert(krate) {
             self.mark_inherent(name, krate, rule);
         }
     }
 
     /// The inherent items called `name` of live types that `krate` can see.
-    pub fn mark_inherent(&mut self, name: Name, krate: crate::project::CrateId, rule: Rule) {
-        let index = self.index.clone();
-        for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
-            if head.is_none_or(|head| self.is_live(head)) && self.world.sees(krate, item.krate) {
+    pub fn mark_inherent(&mut self, name: Name, krate: CrateId, rule: Rule) {
+        let mut found = Vec::new();
+        for joined in self.world.seen_by(krate) {
+            if self.joined.contains(joined) {
+                found.extend(self.index(*joined).inherent.get(&name).into_iter().flatten().copied());
+            }
+        }
+        for (head, item) in found {
+            if head.is_none_or(|head| self.is_live(head)) {
                 self.mark(item, rule);
             }
         }
@@ -75,6 +124,9 @@ impl Flood<'_> {
         for id in self.world.traits_in_scope(module) {
             if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) {
                 out.traits.insert(id);
+                for name in self.item_names(id) {
+                    out.with.entry(name).or_default().push(id);
+                }
                 continue;
             }
             let provides = self.world.provides(id);
@@ -101,21 +153,18 @@ impl Flood<'_> {
             .and_then(|def| def.parent)
             .map(|parent| DefId { def: parent.0, ..id });
         let mut found = Vec::new();
-        let graph = self.uses(id);
+        let graph = self.graph(id);
         for holder in std::iter::once(id).chain(parent) {
             if self.def(holder).is_some_and(|def| def.kind == DefKind::Trait) {
                 found.push(holder);
             }
-            for it in graph.defs[holder.def as usize].iter() {
+            for it in &graph.of(&self.world, holder.def).all {
                 if matches!(it.kind, MentionKind::Bound | MentionKind::Object) {
                     found.extend(self.traits_of(it));
                 }
             }
         }
-        let mut out: Vec<DefId> = found
-            .into_iter()
-            .flat_map(|it| self.index.with_supertraits(it))
-            .collect();
+        let mut out: Vec<DefId> = found.into_iter().flat_map(|it| self.with_supertraits(it)).collect();
         out.sort();
         out.dedup();
         let out: Arc<[DefId]> = out.into();
@@ -123,28 +172,20 @@ impl Flood<'_> {
         out
     }
 
-    /// `dyn Tr` and `impl Tr`.
+    /// `dyn Tr` and `impl Tr`, and a trait where a type stands: `Box<Tr>` of the 2015 edition.
     pub fn object_traits(&mut self, it: &Use) {
         for trait_ in self.traits_of(it) {
             self.add_object(trait_);
         }
     }
 
-    /// A trait where a type stands: `Box<Tr>` of the 2015 edition.
-    pub fn bare_object(&mut self, it: &Use) {
-        self.object_traits(it);
-    }
-
     fn add_object(&mut self, trait_: DefId) {
-        let index = self.index.clone();
-        for it in index.with_supertraits(trait_) {
+        for it in self.with_supertraits(trait_) {
             if !self.demands.objects.insert(it) {
                 continue;
             }
-            for &item in index.items_of(it) {
-                let Some(name) = self.def(item).map(|def| def.name) else {
-                    continue;
-                };
+            for name in self.item_names(it) {
+                self.demands.objects_with.entry(name).or_default().push(it);
                 if self.demands.methods.contains_key(&name) {
                     self.demand(it, name, Rule::R5);
                 }
@@ -158,13 +199,8 @@ impl Flood<'_> {
         if !self.demands.trait_items.insert((trait_, name)) {
             return;
         }
-        let index = self.index.clone();
-        for &item in index.items_of(trait_) {
-            if self.def(item).is_some_and(|def| def.name == name) {
-                self.mark(item, rule);
-            }
-        }
-        for &at in index.by_trait.get(&trait_).into_iter().flatten() {
+        self.mark_named(trait_, name, rule);
+        for (index, at) in self.impls_of(trait_, by_trait) {
             let impl_ = index.impls[at as usize].id;
             if self.is_live(impl_) {
                 self.mark_named(impl_, name, rule);
@@ -174,7 +210,7 @@ impl Flood<'_> {
 
     /// The items called `name` of a trait or impl, and macro sites in it that may hold one.
     pub fn mark_named(&mut self, holder: DefId, name: Name, rule: Rule) {
-        let index = self.index.clone();
+        let index = self.index(holder.krate);
         for &item in index.items_of(holder) {
             if self.def(item).is_some_and(|def| def.name == name) {
                 self.mark(item, rule);

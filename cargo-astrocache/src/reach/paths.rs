@@ -7,11 +7,11 @@
 //! items first), unless the inherent impl covers only part of the type or is there under a `cfg`. For everything whose
 //! type is unknown, no inherent item can be meant, only items of traits: of the bounds, of the scope, of any live trait.
 
-use super::{Rule, flood::Flood};
+use super::{Rule, crates::may_be_for, flood::Flood};
 use crate::{
     project::CrateId,
     resolve::{DefId, Meaning, ModId, Res, Use, types},
-    syntax::{DefData, DefKind, Head, MentionKind, Name},
+    syntax::{Def, DefData, DefKind, Head, MentionKind, Name},
 };
 
 impl Flood<'_> {
@@ -74,11 +74,11 @@ impl Flood<'_> {
             Some((DefKind::TypeAlias, DefData::Alias(head))) => self.alias_assoc(id, base, &head, rest, module),
             Some((DefKind::Trait, _)) => self.trait_item(base, name),
             Some((DefKind::MacroSite, _)) => {
-                self.type_item(base, name, module.krate);
+                self.type_item(id, base, name, module);
                 self.site_item(id, base, rest, module);
             }
             Some((DefKind::Struct | DefKind::Enum | DefKind::Union, _)) => {
-                self.type_item(base, name, module.krate);
+                self.type_item(id, base, name, module);
             }
             _ => {}
         }
@@ -103,10 +103,10 @@ impl Flood<'_> {
         self.self_type(id, &heads, rest, module);
     }
 
-    /// `X::f` for an analyzed type: the inherent `f`, else `f` of every trait that it or a blanket implements and that the crate
-    /// of the path can see.
-    fn type_item(&mut self, base: DefId, name: Name, from: CrateId) {
-        let index = self.index.clone();
+    /// `X::f` for an analyzed type: the inherent `f`, else `f` of every trait in scope that it or a blanket implements. What a
+    /// macro writes brings traits of its own into scope.
+    fn type_item(&mut self, id: DefId, base: DefId, name: Name, module: ModId) {
+        let index = self.index(base.krate);
         let mut settled = false;
         for &(head, item) in index.inherent.get(&name).into_iter().flatten() {
             if head.is_none_or(|head| head == base) {
@@ -117,18 +117,26 @@ impl Flood<'_> {
         if settled {
             return;
         }
-        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
-            let impls = index
-                .by_trait
-                .get(&trait_)
-                .into_iter()
-                .flatten()
-                .map(|&at| &index.impls[at as usize]);
-            let applies = impls.into_iter().any(|it| it.open_head || it.heads.contains(&base));
-            if applies && self.in_cone(trait_.krate) && self.world.sees(from, trait_.krate) {
-                self.demand(trait_, name, Rule::R4);
-            }
+        let macros = |it: &Def| matches!(it.data, DefData::Macro(_) | DefData::ProcMacro(_) | DefData::Site(_));
+        if self.def(id).is_some_and(macros) {
+            return self.open_item(id, name, module, true);
         }
+        let mut traits = self.bound_traits_with(id, name);
+        traits.extend(self.in_scope(module).with.get(&name).into_iter().flatten());
+        traits.retain(|&trait_| self.may_implement(base, trait_));
+        self.demand_each(traits, name, Rule::R4);
+    }
+
+    /// Whether there is an impl of `trait_` that `base` may select.
+    fn may_implement(&self, base: DefId, trait_: DefId) -> bool {
+        let crates = [trait_.krate, base.krate].into_iter();
+        let of_both = self.above(trait_.krate);
+        let mut crates = crates.chain(of_both.iter().copied());
+        crates.any(|krate| {
+            let index = self.index(krate);
+            let mut impls = index.by_trait.get(&trait_).into_iter().flatten();
+            impls.any(|&at| may_be_for(&index.impls[at as usize], base))
+        })
     }
 
     /// A site may provide a type made elsewhere under a new name, or a module that globs: what follows may be any live
@@ -151,17 +159,17 @@ impl Flood<'_> {
         let Some(def) = self.def(item) else {
             return true;
         };
+        let index = self.index(item.krate);
         let parent = def
             .parent
-            .and_then(|parent| self.index.impl_of.get(&DefId { def: parent.0, ..item }));
-        def.cfg != 0 || parent.is_none_or(|&at| self.index.impls[at as usize].partial)
+            .and_then(|parent| index.impl_of.get(&DefId { def: parent.0, ..item }));
+        def.cfg != 0 || parent.is_none_or(|&at| index.impls[at as usize].partial)
     }
 
     /// `Tr::f`, or `f` of one of its supertraits.
     fn trait_item(&mut self, trait_: DefId, name: Name) {
-        let index = self.index.clone();
-        for it in index.with_supertraits(trait_) {
-            if index.traits_with.get(&name).is_some_and(|all| all.contains(&it)) {
+        for it in self.with_supertraits(trait_) {
+            if self.has_item(it, name) {
                 self.demand(it, name, Rule::R4);
             }
         }
@@ -169,22 +177,13 @@ impl Flood<'_> {
 
     /// `f` of a type that is unknown: of the traits in the bounds, of those in scope, of any live trait.
     pub fn open_item(&mut self, id: DefId, name: Name, module: ModId, bounds: bool) {
-        let index = self.index.clone();
-        let Some(candidates) = index.traits_with.get(&name) else {
-            return;
-        };
-        let in_scope = self.in_scope(module);
-        let bounds = if bounds {
-            self.bound_traits(id)
-        } else {
-            Default::default()
-        };
-        for &trait_ in candidates {
-            let live = self.is_live(trait_) && self.world.sees(module.krate, trait_.krate);
-            if in_scope.traits.contains(&trait_) || bounds.contains(&trait_) || live {
-                self.demand(trait_, name, Rule::R4);
-            }
+        let mut traits = self.in_scope(module).with.get(&name).cloned().unwrap_or_default();
+        if bounds {
+            traits.extend(self.bound_traits_with(id, name));
         }
+        let live = self.demands.live_with.get(&name).into_iter().flatten();
+        traits.extend(live.filter(|it| self.world.sees(module.krate, it.krate)));
+        self.demand_each(traits, name, Rule::R4);
         self.demands.open_assoc.entry(name).or_default().insert(module.krate);
     }
 

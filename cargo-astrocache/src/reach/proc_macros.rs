@@ -9,7 +9,7 @@
 //! `syn`, `quote` and `proc-macro2` as published are taken for proc macros as std is for everything: their pins in the lock
 //! file stand for them, and impls of their traits are live whole.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Rule, closure, flood::Flood};
 use crate::{
@@ -66,8 +66,9 @@ impl Flood<'_> {
             return;
         }
         let homes = self.runtime_crates(entry.krate, module.krate);
-        let graph = self.uses(item);
-        for it in graph.defs[item.def as usize].iter() {
+        let world = self.world.clone();
+        let graph = self.graph(item);
+        for it in &graph.of(&world, item.def).all {
             if it.kind == MentionKind::AttributePath {
                 self.emitted_method(it.path[it.path.len() - 1], module, &homes);
             }
@@ -124,19 +125,16 @@ impl Flood<'_> {
     }
 
     fn emitted_method(&mut self, name: Name, module: ModId, homes: &[ModId]) {
-        let index = self.index.clone();
         let crates: Vec<CrateId> = std::iter::once(module.krate)
             .chain(homes.iter().map(|home| home.krate))
             .collect();
         for krate in crates {
             self.inherent_methods(name, krate, Rule::R10);
         }
-        let in_scope = self.in_scope(module);
-        for &trait_ in index.traits_with.get(&name).into_iter().flatten() {
-            if in_scope.traits.contains(&trait_) || self.demands.objects.contains(&trait_) || self.is_live(trait_) {
-                self.demand(trait_, name, Rule::R10);
-            }
-        }
+        let mut traits = self.in_scope(module).with.get(&name).cloned().unwrap_or_default();
+        traits.extend(self.demands.objects_with.get(&name).into_iter().flatten());
+        traits.extend(self.demands.live_with.get(&name).into_iter().flatten());
+        self.demand_each(traits, name, Rule::R10);
         for krate in std::iter::once(module.krate).chain(homes.iter().map(|home| home.krate)) {
             self.demands.open_assoc.entry(name).or_default().insert(krate);
         }
@@ -196,33 +194,56 @@ impl Flood<'_> {
     /// `_serde::#private::de::missing_field`: the head is a name of the output's own, so the last segments must do.
     fn emitted_tail(&mut self, entry: DefId, path: &[Name], module: ModId, homes: &[ModId]) {
         let (last, before) = (path[path.len() - 1], path[path.len() - 2]);
-        let sees = |flood: &Self, krate: CrateId| {
-            flood.world.sees(module.krate, krate) || homes.iter().any(|home| flood.world.sees(home.krate, krate))
-        };
-        let index = self.index.clone();
-        for &def in index.by_name.get(&last).into_iter().flatten() {
-            let place = self.world.module_of(def).map(|module| self.world.normal_module(module));
-            let around = place.and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
-            let fits = before == known::WILDCARD || around == Some(before);
-            if fits && sees(self, def.krate) && self.def(def).is_some_and(|it| !it.flags.test) {
-                self.mark(def, Rule::R10);
-            }
+        let mut places: BTreeSet<CrateId> = BTreeSet::from([module.krate]);
+        for home in homes.iter().filter(|home| home.krate != module.krate) {
+            places.extend(self.world.seen_by(home.krate));
         }
-        for &def in index.by_name.get(&before).into_iter().flatten() {
-            let holder = self.def(def).is_some_and(|it| {
-                matches!(
-                    it.kind,
-                    DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias
-                )
-            });
-            if holder && sees(self, def.krate) {
-                self.assoc(entry, def, &[last], module);
-            }
+        if !self.emitted_tail_in(entry, last, before, module, &places) {
+            let rest = self.world.seen_by(module.krate).iter().copied();
+            let rest = rest.filter(|krate| !places.contains(krate)).collect();
+            self.emitted_tail_in(entry, last, before, module, &rest);
         }
         if matches!(before, known::WILDCARD | known::ANY_TYPE | known::SELF_TYPE) {
             self.open_item(entry, last, module, false);
             self.any_assoc(last, module.krate);
         }
+    }
+
+    /// `before::last` in these crates, as a module and what it holds, or a type and its item; whether there is any.
+    fn emitted_tail_in(
+        &mut self,
+        entry: DefId,
+        last: Name,
+        before: Name,
+        module: ModId,
+        crates: &BTreeSet<CrateId>,
+    ) -> bool {
+        let mut is_any = false;
+        for &krate in crates {
+            let index = self.index(krate);
+            for &def in index.by_name.get(&last).into_iter().flatten() {
+                let place = self.world.module_of(def).map(|module| self.world.normal_module(module));
+                let around = place.and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
+                let fits = before == known::WILDCARD || around == Some(before);
+                if fits && self.def(def).is_some_and(|it| !it.flags.test) {
+                    self.mark(def, Rule::R10);
+                    is_any = true;
+                }
+            }
+            for &def in index.by_name.get(&before).into_iter().flatten() {
+                let holder = self.def(def).is_some_and(|it| {
+                    matches!(
+                        it.kind,
+                        DefKind::Struct | DefKind::Enum | DefKind::Union | DefKind::Trait | DefKind::TypeAlias
+                    )
+                });
+                if holder {
+                    self.assoc(entry, def, &[last], module);
+                    is_any = true;
+                }
+            }
+        }
+        is_any
     }
 
     /// A live site that includes what the build script wrote: the code is not there to read, so the strings and quoted

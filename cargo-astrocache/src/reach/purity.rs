@@ -87,7 +87,7 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
             }
         }
         let graph = uses(db, workspace, id.krate, id.unit);
-        for it in graph.defs[id.def as usize].iter() {
+        for it in &graph.of(&world, id.def).all {
             if let Some((kind, name)) = impure(it) {
                 add(kind, name);
             }

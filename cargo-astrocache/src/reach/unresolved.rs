@@ -6,7 +6,8 @@
 
 use super::{Rule, flood::Flood};
 use crate::{
-    resolve::{DefId, ModId, Ns, Res, Use},
+    project::CrateId,
+    resolve::{DefId, Index, ModId, Ns, Res, Use},
     syntax::{DefKind, MentionKind, Name, known},
 };
 
@@ -30,11 +31,10 @@ impl Flood<'_> {
 
     /// `rest` in every module called `name` in sight.
     fn in_modules(&mut self, id: DefId, name: Name, rest: &[Name], from: ModId) {
-        let index = self.index.clone();
-        for &module in index.modules.get(&name).into_iter().flatten() {
-            if rest.is_empty() || !self.world.sees(from.krate, module.krate) {
-                continue;
-            }
+        if rest.is_empty() {
+            return;
+        }
+        for module in self.in_sight(from.krate, |index| index.modules.get(&name)) {
             for ns in [Ns::Value, Ns::Type] {
                 let path: Vec<Name> = [known::SELF].iter().chain(rest).copied().collect();
                 let found = self.world.resolve(module, &path, ns);
@@ -57,10 +57,9 @@ impl Flood<'_> {
         let Some(&name) = it.path.last() else { return };
         // A path that got as far as a crate or module and no further: macros of that name anywhere in sight.
         if at > 0 {
-            let index = self.index.clone();
-            for &def in index.by_name.get(&name).into_iter().flatten() {
+            for def in self.in_sight(it.module.krate, |index| index.by_name.get(&name)) {
                 let is_macro = self.def(def).is_some_and(|it| it.kind == DefKind::Macro);
-                if is_macro && self.world.sees(it.module.krate, def.krate) {
+                if is_macro {
                     self.mark(def, Rule::R15);
                 }
             }
@@ -72,10 +71,9 @@ impl Flood<'_> {
 
     /// Everything called `name` in sight, and `rest` as its associated items.
     pub fn by_name(&mut self, id: DefId, name: Name, rest: &[Name], module: ModId) {
-        let index = self.index.clone();
         let mut found = false;
-        for &def in index.by_name.get(&name).into_iter().flatten() {
-            if !self.world.sees(module.krate, def.krate) || (!self.root_is_test && self.world.is_test(def)) {
+        for def in self.in_sight(module.krate, |index| index.by_name.get(&name)) {
+            if !self.root_is_test && self.world.is_test(def) {
                 continue;
             }
             found = true;
@@ -87,6 +85,13 @@ impl Flood<'_> {
         if let (false, Some(&last)) = (found, rest.last()) {
             self.open_item(id, last, module, true);
         }
+    }
+
+    /// What a table of each crate that `krate` can see says, in order.
+    fn in_sight<T: Copy>(&self, krate: CrateId, of: impl Fn(&Index) -> Option<&Vec<T>>) -> Vec<T> {
+        let crates = self.world.seen_by(krate).iter().copied();
+        let indexes = crates.filter_map(|krate| self.world.index(krate));
+        indexes.filter_map(|index| of(index)).flatten().copied().collect()
     }
 
     fn note_unresolved(&mut self, path: &[Name]) {

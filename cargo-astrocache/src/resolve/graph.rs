@@ -1,44 +1,44 @@
-//! What the mentions of each definition mean, a file at a time.
+//! What the mentions of each definition mean.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{
     crate_map::declarations,
     ids::{DefId, ModId, Ns, Res, Target},
-    index::{self, Index},
+    index,
+    loaded::resolver,
     world::{Resolution, World},
 };
 use crate::{
     db::{Db, Workspace, bodies},
     project::CrateId,
-    syntax::{Def, DefBody, DefData, DefKind, Head, Mention, MentionKind, Name, StdTraits, known},
+    syntax::{
+        Def, DefBody, DefData, DefIdx, DefKind, FileBodies, FileItems, Head, Mention, MentionKind, Name, StdTraits,
+        known,
+    },
 };
 
-/// All crates' declarations, and the look-ups made in them.
-#[salsa::tracked(returns(clone), no_eq)]
-pub fn resolver(db: &dyn Db, workspace: Workspace) -> Arc<World> {
-    let project = workspace.project(db).clone();
-    let mut maps = vec![None; project.crates.len()];
-    for &krate in workspace.crates(db).iter() {
-        maps[krate.0 as usize] = Some(declarations(db, workspace, krate));
-    }
-    Arc::new(World::new(project, maps))
-}
-
-/// See [`Index`].
-#[salsa::tracked(returns(clone), no_eq)]
-pub fn tables(db: &dyn Db, workspace: Workspace) -> Arc<Index> {
-    Arc::new(Index::new(&resolver(db, workspace)))
-}
-
-/// The resolved mentions of one unit, by definition.
-#[derive(Debug, Default)]
+/// The mentions of one unit's definitions, resolved when they are asked for: of a file that a closure touches, it often
+/// needs little.
+#[derive(Debug)]
 pub struct Graph {
-    pub defs: Vec<Box<[Use]>>,
-    /// Traits of std that each definition may reach.
-    pub std_traits: Vec<StdTraits>,
+    id: (CrateId, u32),
+    expansion: Box<[u32]>,
+    items: Arc<FileItems>,
+    bodies: Arc<FileBodies>,
+    defs: Box<[OnceLock<Uses>]>,
+    /// Of what is not there.
+    none: Uses,
+}
+
+/// What a definition mentions.
+#[derive(Debug)]
+pub struct Uses {
+    pub all: Box<[Use]>,
+    /// Traits of std that it may reach.
+    pub std_traits: StdTraits,
     /// Those that what it quotes may reach, where a proc macro puts it.
-    pub emitted: Vec<StdTraits>,
+    pub emitted: StdTraits,
 }
 
 /// A mention and its meaning.
@@ -65,55 +65,54 @@ pub enum Meaning {
     Name,
 }
 
-/// Resolves every mention of a unit.
+/// The mentions of a unit.
 #[salsa::tracked(returns(clone), no_eq)]
 pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc<Graph> {
     let map = declarations(db, workspace, krate);
-    let world = resolver(db, workspace);
+    // What is looked up later holds as long as this does.
+    resolver(db, workspace);
     let it = &map.units[unit as usize];
-    let bodies = bodies(db, it.file);
-    let bodies = bodies.unit(&it.expansion);
-    let defs: Vec<Box<[Use]>> = it
-        .items
-        .def_ids()
-        .map(|idx| {
-            let id = DefId {
-                krate,
-                unit,
-                def: idx.0,
-            };
-            let Some(body) = bodies.get(idx.0 as usize) else {
-                return Box::default();
-            };
-            let context = Context::new(&world, id, it.items.def(idx));
-            body.mentions
-                .iter()
-                .map(|mention| context.resolve(body, mention))
-                .collect()
-        })
-        .collect();
-    let std_traits = bodies.iter().enumerate().map(|(at, body)| {
-        let is_impl = it.items.defs[at].kind == DefKind::Impl;
-        let named = defs
-            .get(at)
-            .into_iter()
-            .flatten()
-            .filter(|_| !is_impl)
-            .map(named_traits);
-        named.fold(body.effects.std_traits, StdTraits::and)
-    });
-    let emitted = bodies.iter().zip(&defs).map(|(body, uses)| {
-        let quoted = uses
+    Arc::new(Graph {
+        id: (krate, unit),
+        expansion: it.expansion.clone(),
+        items: it.items.clone(),
+        bodies: bodies(db, it.file),
+        defs: it.items.defs.iter().map(|_| OnceLock::new()).collect(),
+        none: Uses {
+            all: Box::default(),
+            std_traits: StdTraits::ALL,
+            emitted: StdTraits::ALL,
+        },
+    })
+}
+
+impl Graph {
+    /// What the `def`th definition of the unit mentions. `world`: that of the database this is from.
+    pub fn of(&self, world: &World<'_>, def: u32) -> &Uses {
+        let bodies = self.bodies.unit(&self.expansion);
+        match (self.defs.get(def as usize), bodies.get(def as usize)) {
+            (Some(cell), Some(body)) => cell.get_or_init(|| self.resolved(world, def, body)),
+            _ => &self.none,
+        }
+    }
+
+    fn resolved(&self, world: &World<'_>, def: u32, body: &DefBody) -> Uses {
+        let (krate, unit) = self.id;
+        let it = self.items.def(DefIdx(def));
+        let context = Context::new(world, DefId { krate, unit, def }, it);
+        let uses = body.mentions.iter().map(|mention| context.resolve(body, mention));
+        let all: Box<[Use]> = uses.collect();
+        let named = all.iter().filter(|_| it.kind != DefKind::Impl).map(named_traits);
+        let quoted = all
             .iter()
             .filter(|it| matches!(it.kind, MentionKind::Quoted | MentionKind::QuotedMethod));
         let words = quoted.map(|it| StdTraits::of_emitted(it.path.iter().map(|name| name.as_str())));
-        words.fold(body.effects.emitted, StdTraits::and)
-    });
-    Arc::new(Graph {
-        std_traits: std_traits.collect(),
-        emitted: emitted.collect(),
-        defs,
-    })
+        Uses {
+            std_traits: named.fold(body.effects.std_traits, StdTraits::and),
+            emitted: words.fold(body.effects.emitted, StdTraits::and),
+            all,
+        }
+    }
 }
 
 /// The traits of std that a mention may reach by its words: as written, and as the names of std they stand for.
@@ -142,14 +141,14 @@ fn named_traits(it: &Use) -> StdTraits {
 
 /// What surrounds a definition's mentions.
 struct Context<'w> {
-    world: &'w World,
+    world: &'w World<'w>,
     id: DefId,
     def: &'w Def,
     parent: Option<(DefId, &'w Def)>,
 }
 
 impl<'w> Context<'w> {
-    fn new(world: &'w World, id: DefId, def: &'w Def) -> Context<'w> {
+    fn new(world: &'w World<'w>, id: DefId, def: &'w Def) -> Context<'w> {
         let parent = def.parent.map(|parent| DefId { def: parent.0, ..id });
         let parent = parent.and_then(|parent| Some((parent, world.def(parent)?)));
         Context { world, id, def, parent }

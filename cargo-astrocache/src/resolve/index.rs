@@ -1,10 +1,13 @@
-//! Tables over all crates: impls by type and by trait, items of traits, definitions by name.
+//! Tables over a crate: impls by type and by trait, items of traits, definitions by name.
 //!
-//! Every list is in crate, file and source order.
+//! Every list is in file and source order.
+
+use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
 use super::{
+    crate_map::CrateMap,
     ids::{DefId, ModId, Ns, Res, Target},
     prelude,
     world::World,
@@ -23,8 +26,6 @@ pub struct Index {
     pub by_trait: FxHashMap<DefId, Vec<ImplIdx>>,
     /// Trait impls that this type makes live without being their head.
     pub by_mention: FxHashMap<DefId, Vec<ImplIdx>>,
-    /// Impls of un-analyzed traits whose header names nothing analyzed.
-    pub unconditional: Vec<ImplIdx>,
     pub impl_of: FxHashMap<DefId, ImplIdx>,
     /// Items of inherent impls: the type (`None` if it cannot be told) and the item.
     pub inherent: FxHashMap<Name, Vec<(Option<DefId>, DefId)>>,
@@ -42,6 +43,18 @@ pub struct Index {
     pub linked: FxHashMap<Name, Vec<DefId>>,
     /// `#[global_allocator]`, `#[panic_handler]`, `link_section`.
     pub lang: Vec<DefId>,
+    /// Impls that need no other type than their own to be selected, by what they are for.
+    fits: FxHashMap<Fit, Vec<DefId>>,
+    required: OnceLock<Required>,
+}
+
+/// What impls need besides their own types: see [`Required::new`].
+#[derive(Default)]
+pub struct Required {
+    /// By impl: types all of which must be live, too. Each has a type of its list or a `cfg` variant of it.
+    by_impl: FxHashMap<ImplIdx, Vec<Vec<DefId>>>,
+    /// Impls that wait for this type so.
+    pub by_mention: FxHashMap<DefId, Vec<ImplIdx>>,
 }
 
 /// One `impl` block.
@@ -56,15 +69,16 @@ pub struct ImplEntry {
     pub blanket: bool,
     /// Where the head is open: the types, else traits, one of which must be live.
     pub deciding: Vec<DefId>,
-    /// Types all of which must be live, too: arguments of a trait of std. Each has a type of this list or a `cfg`
-    /// variant of it.
-    pub required: Vec<Vec<DefId>>,
-    /// Its trait, if that is one of those.
+    /// The name of its trait, if that may be of std.
+    pub std_name: Option<Name>,
+    /// The same, if it is one of those.
     pub std_trait: StdTraits,
     /// The operator's right side has the type of its left.
     pub same_operands: bool,
     /// Covers part of the type, or is there under a condition.
     pub partial: bool,
+    /// Of a trait without code, for nothing that is analyzed.
+    pub idle: bool,
 }
 
 /// The trait of an impl.
@@ -78,55 +92,35 @@ pub enum TraitRef {
 }
 
 impl Index {
-    pub fn new(world: &World) -> Index {
+    pub fn new(world: &World<'_>, map: &CrateMap) -> Index {
         let mut index = Index::default();
-        for map in world.crates() {
-            for id in map.def_ids() {
-                index.add(world, id, map.def(id));
-            }
-            for (module, it) in (0..).zip(&map.modules) {
-                let id = ModId {
-                    krate: map.krate,
-                    module,
-                };
-                if let Some(name) = it.name {
-                    index.modules.entry(name).or_default().push(id);
-                }
+        for id in map.def_ids() {
+            index.add(world, id, map.def(id));
+        }
+        for (module, it) in (0..).zip(&map.modules) {
+            let id = ModId {
+                krate: map.krate,
+                module,
+            };
+            if let Some(name) = it.name {
+                index.modules.entry(name).or_default().push(id);
             }
         }
         index.add_inherent(world);
-        index.require_arguments(world);
+        index.add_fits(world);
         index
+    }
+
+    /// What its impls need besides their own types.
+    pub fn required(&self, world: &World<'_>) -> &Required {
+        self.required.get_or_init(|| Required::new(world, self))
     }
 
     pub fn items_of(&self, parent: DefId) -> &[DefId] {
         self.children.get(&parent).map_or(&[], |items| items.as_slice())
     }
 
-    pub fn impls_of_head(&self, head: DefId) -> impl Iterator<Item = &ImplEntry> {
-        self.by_head
-            .get(&head)
-            .into_iter()
-            .flatten()
-            .map(|&idx| &self.impls[idx as usize])
-    }
-
-    /// The trait and everything it requires.
-    pub fn with_supertraits(&self, trait_: DefId) -> Vec<DefId> {
-        let mut out = vec![trait_];
-        let mut at = 0;
-        while at < out.len() {
-            for &above in self.supertraits.get(&out[at]).into_iter().flatten() {
-                if !out.contains(&above) {
-                    out.push(above);
-                }
-            }
-            at += 1;
-        }
-        out
-    }
-
-    fn add(&mut self, world: &World, id: DefId, def: &Def) {
+    fn add(&mut self, world: &World<'_>, id: DefId, def: &Def) {
         if let Some(parent) = def.parent {
             let parent = DefId { def: parent.0, ..id };
             self.children.entry(parent).or_default().push(id);
@@ -157,7 +151,7 @@ impl Index {
         }
     }
 
-    fn add_impl(&mut self, world: &World, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
+    fn add_impl(&mut self, world: &World<'_>, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
         let absent = |path: &Path| is_absent(world, module, path);
         if header.trait_.as_ref().is_some_and(absent) || names_absent_crate(world, def, module, header) {
             return;
@@ -194,14 +188,8 @@ impl Index {
             self.by_mention.entry(it).or_default().push(number);
         }
         let open = open_head && deciding.is_empty() && trait_ == TraitRef::External;
-        if open
-            && !header
-                .trait_
-                .as_ref()
-                .is_some_and(|path| is_marker(world, module, path))
-        {
-            self.unconditional.push(number);
-        }
+        let is_marker = |path: &Path| is_marker(world, module, path);
+        let idle = open && header.trait_.as_ref().is_some_and(is_marker);
         self.impl_of.insert(id, number);
         let partial = header.partial || def.cfg != 0;
         let std_trait = header
@@ -215,78 +203,32 @@ impl Index {
             open_head,
             blanket,
             deciding,
-            required: Vec::new(),
+            std_name: header
+                .trait_
+                .as_ref()
+                .and_then(|path| external_name(world, module, path)),
             std_trait,
             same_operands: !header.trait_args,
             partial,
+            idle,
         });
     }
 
-    /// Once all impls are known: `impl From<A> for B<C>` runs only if there is an `A` and a `C`.
-    ///
-    /// A type can be there unnamed only where rustc infers it from the one impl that fits. So this holds where others fit as
-    /// well: for the trait's arguments with conversions (`From<T> for T`) and if there is a second impl for the type, for
-    /// the type's arguments if there is a second impl of the same trait. Others are those that each build has: without a
-    /// condition, in crates that this one needs.
-    fn require_arguments(&mut self, world: &World) {
-        let mut others: FxHashMap<Fit, Vec<DefId>> = FxHashMap::default();
-        let mut candidates = Vec::new();
-        for (number, it) in (0..).zip(&self.impls) {
-            let Some((def, module, header)) = header_of(world, it.id) else {
+    /// Once all impls are known. Those that each build has: without a condition.
+    fn add_fits(&mut self, world: &World<'_>) {
+        for it in &self.impls {
+            let Some(fit) = Fitting::of(world, it).filter(|it| it.is_plain) else {
                 continue;
             };
-            let (Some(trait_), [head]) = (trait_key(world, module, it, header), it.heads.as_slice()) else {
-                continue;
-            };
-            let plain = def.cfg == 0 && world.condition(module) == 0 && header.shape != SelfShape::Other;
-            let any_args = Fit {
-                trait_,
-                args: None,
-                head: *head,
-                shape: header.shape,
-            };
-            let same_args = Fit {
-                args: Some(header.trait_hash),
-                ..any_args
-            };
-            if plain {
-                others.entry(same_args).or_default().push(it.id);
-                if !header.partial {
-                    others.entry(any_args).or_default().push(it.id);
-                }
+            self.fits.entry(fit.same_args).or_default().push(it.id);
+            if !fit.header.partial {
+                self.fits.entry(fit.any_args).or_default().push(it.id);
             }
-            let of = |heads: &[Path]| -> Vec<Vec<DefId>> {
-                let named = heads.iter().filter(|path| !is_param(def, path));
-                let all = named.map(|path| types(world, module, path));
-                all.filter(|found| !found.is_empty()).collect()
-            };
-            let (args, self_args) = (of(&header.arg_heads), of(&header.self_args));
-            if !(args.is_empty() && self_args.is_empty()) {
-                candidates.push((number, any_args, args, same_args, self_args));
-            }
-        }
-        for (number, any_args, args, same_args, self_args) in candidates {
-            let id = self.impls[number as usize].id;
-            let several = |fit: &Fit| {
-                let mut all = others.get(fit).into_iter().flatten();
-                all.any(|&other| other != id && world.needs(id.krate, other.krate))
-            };
-            let mut required = Vec::new();
-            if any_args.trait_.converts() || several(&any_args) {
-                required.extend(args);
-            }
-            if several(&same_args) {
-                required.extend(self_args);
-            }
-            for &it in required.iter().flatten() {
-                self.by_mention.entry(it).or_default().push(number);
-            }
-            self.impls[number as usize].required = required;
         }
     }
 
     /// Once all impls are known.
-    fn add_inherent(&mut self, world: &World) {
+    fn add_inherent(&mut self, world: &World<'_>) {
         for it in self.impls.iter().filter(|it| it.trait_ == TraitRef::Inherent) {
             for &item in self.children.get(&it.id).into_iter().flatten() {
                 let Some(def) = world.def(item) else { continue };
@@ -301,7 +243,7 @@ impl Index {
 
     /// A site that may hold impls is found by the types they may be for and, where those are not analyzed, by all that their
     /// headers and the arguments name.
-    fn add_site(&mut self, world: &World, id: DefId, module: ModId) {
+    fn add_site(&mut self, world: &World<'_>, id: DefId, module: ModId) {
         let Some(DefData::Site(facts)) = world.def(id).map(|def| &def.data) else {
             return;
         };
@@ -333,8 +275,100 @@ impl Index {
     }
 }
 
+impl Required {
+    /// `impl From<A> for B<C>` runs only if there is an `A` and a `C`.
+    ///
+    /// A type can be there unnamed only where rustc infers it from the one impl that fits. So this holds where others fit as
+    /// well: for the trait's arguments with conversions (`From<T> for T`) and if there is a second impl for the type, for
+    /// the type's arguments if there is a second impl of the same trait. Others are those that each build has: in crates
+    /// that this one needs, of which those of the trait and of the type are asked.
+    fn new(world: &World<'_>, index: &Index) -> Required {
+        let mut out = Required::default();
+        for (number, it) in (0..).zip(&index.impls) {
+            let Some(fit) = Fitting::of(world, it) else { continue };
+            let of = |heads: &[Path]| -> Vec<Vec<DefId>> {
+                let named = heads.iter().filter(|path| !is_param(fit.def, path));
+                let all = named.map(|path| types(world, fit.module, path));
+                all.filter(|found| !found.is_empty()).collect()
+            };
+            let (args, self_args) = (of(&fit.header.arg_heads), of(&fit.header.self_args));
+            let mut required = Vec::new();
+            if !args.is_empty() && (fit.any_args.trait_.converts() || has_others(world, it.id, &fit.any_args)) {
+                required.extend(args);
+            }
+            if !self_args.is_empty() && has_others(world, it.id, &fit.same_args) {
+                required.extend(self_args);
+            }
+            for &it in required.iter().flatten() {
+                out.by_mention.entry(it).or_default().push(number);
+            }
+            if !required.is_empty() {
+                out.by_impl.insert(number, required);
+            }
+        }
+        out
+    }
+
+    /// Types all of which must be live for an impl, by any of their variants.
+    pub fn of(&self, at: ImplIdx) -> &[Vec<DefId>] {
+        self.by_impl.get(&at).map_or(&[], |all| all)
+    }
+}
+
+/// Whether there is another impl than `id` for the same place.
+fn has_others(world: &World<'_>, id: DefId, fit: &Fit) -> bool {
+    let of_trait = match fit.trait_ {
+        TraitKey::Analyzed(trait_) => Some(trait_.krate),
+        TraitKey::Std(_) => None,
+    };
+    let crates = [Some(id.krate), Some(fit.head.krate), of_trait].into_iter().flatten();
+    let mut crates = crates.filter(|&krate| world.needs(id.krate, krate));
+    crates.any(|krate| {
+        let fits = world.index(krate).and_then(|index| index.fits.get(fit));
+        fits.into_iter().flatten().any(|&other| other != id)
+    })
+}
+
+/// An impl by the places it fits.
+struct Fitting<'w> {
+    def: &'w Def,
+    module: ModId,
+    header: &'w ImplHeader,
+    any_args: Fit,
+    same_args: Fit,
+    /// There in each build, and for the type as it is.
+    is_plain: bool,
+}
+
+impl<'w> Fitting<'w> {
+    /// `None` if its trait or its type cannot be told.
+    fn of(world: &'w World<'w>, it: &ImplEntry) -> Option<Fitting<'w>> {
+        let (def, module, header) = header_of(world, it.id)?;
+        let trait_ = trait_key(world, module, it, header)?;
+        let [head] = it.heads.as_slice() else { return None };
+        let any_args = Fit {
+            trait_,
+            args: None,
+            head: *head,
+            shape: header.shape,
+        };
+        let same_args = Fit {
+            args: Some(header.trait_hash),
+            ..any_args
+        };
+        Some(Fitting {
+            is_plain: def.cfg == 0 && world.condition(module) == 0 && header.shape != SelfShape::Other,
+            def,
+            module,
+            header,
+            any_args,
+            same_args,
+        })
+    }
+}
+
 /// What makes an impl of a macro call live: as for a written one, the types of its self type, if it is known.
-fn deciding_site(world: &World, modules: &[ModId], header: &ImplTokens, facts: &SiteFacts) -> Vec<DefId> {
+fn deciding_site(world: &World<'_>, modules: &[ModId], header: &ImplTokens, facts: &SiteFacts) -> Vec<DefId> {
     if !header.self_arg {
         let own = Named::of(world, modules, &header.self_paths);
         if !own.types.is_empty() && !own.foreign {
@@ -356,7 +390,7 @@ struct Named {
 }
 
 impl Named {
-    fn of(world: &World, modules: &[ModId], paths: &[Path]) -> Named {
+    fn of(world: &World<'_>, modules: &[ModId], paths: &[Path]) -> Named {
         let mut out = Named::default();
         for path in paths {
             for &module in modules {
@@ -366,13 +400,13 @@ impl Named {
         out
     }
 
-    fn add_arguments(&mut self, world: &World, module: ModId, facts: &SiteFacts) {
+    fn add_arguments(&mut self, world: &World<'_>, module: ModId, facts: &SiteFacts) {
         for &name in &facts.idents {
             self.add(world, module, &[name]);
         }
     }
 
-    fn add(&mut self, world: &World, module: ModId, path: &[Name]) {
+    fn add(&mut self, world: &World<'_>, module: ModId, path: &[Name]) {
         self.types.extend(types(world, module, path));
         self.traits.extend(analyzed(world, module, path, DefKind::Trait));
         let found = world.resolve_written(module, path, Ns::Type);
@@ -391,7 +425,7 @@ impl Named {
 
 /// R7 where the head decides nothing: the types in the self type do, else those in the header, else, for an un-analyzed
 /// trait, the traits in the header.
-fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef) -> Vec<DefId> {
+fn deciding(world: &World<'_>, module: ModId, header: &ImplHeader, trait_: &TraitRef) -> Vec<DefId> {
     let all = |paths: &[Path]| -> Vec<DefId> { paths.iter().flat_map(|path| types(world, module, path)).collect() };
     let mut out = all(&header.self_types);
     if out.is_empty() {
@@ -410,7 +444,7 @@ fn deciding(world: &World, module: ModId, header: &ImplHeader, trait_: &TraitRef
 
 /// An impl under a `cfg` of a trait whose crate is not in the graph: an optional dependency that is off. It cannot
 /// compile in this build, so the `cfg` is off as well.
-fn names_absent_crate(world: &World, def: &Def, module: ModId, header: &ImplHeader) -> bool {
+fn names_absent_crate(world: &World<'_>, def: &Def, module: ModId, header: &ImplHeader) -> bool {
     let gated = def.cfg != 0 || world.condition(module) != 0;
     let Some(path) = header.trait_.as_ref().filter(|_| gated) else {
         return false;
@@ -420,13 +454,13 @@ fn names_absent_crate(world: &World, def: &Def, module: ModId, header: &ImplHead
 }
 
 /// Whether all that a path can mean is in dependencies that the graph does not have.
-fn is_absent(world: &World, module: ModId, path: &[Name]) -> bool {
+fn is_absent(world: &World<'_>, module: ModId, path: &[Name]) -> bool {
     let found = world.resolve(module, path, Ns::Type);
     let absent = |res: Res| matches!(res, Res::External(path) if path.as_str().starts_with(prelude::ABSENT));
     !found.targets.is_empty() && found.targets.iter().all(|it| absent(it.res))
 }
 
-fn std_trait_of(world: &World, module: ModId, path: &[Name]) -> StdTraits {
+fn std_trait_of(world: &World<'_>, module: ModId, path: &[Name]) -> StdTraits {
     let found = world.resolve(module, path, Ns::Type);
     let external = |res: Res| match res {
         Res::External(path) => StdTraits::of_trait(path.as_str()),
@@ -460,7 +494,7 @@ impl TraitKey {
     }
 }
 
-fn trait_key(world: &World, module: ModId, it: &ImplEntry, header: &ImplHeader) -> Option<TraitKey> {
+fn trait_key(world: &World<'_>, module: ModId, it: &ImplEntry, header: &ImplHeader) -> Option<TraitKey> {
     match &it.trait_ {
         TraitRef::Inherent => None,
         TraitRef::Analyzed(traits) => match traits.as_slice() {
@@ -471,7 +505,7 @@ fn trait_key(world: &World, module: ModId, it: &ImplEntry, header: &ImplHeader) 
     }
 }
 
-fn header_of(world: &World, id: DefId) -> Option<(&Def, ModId, &ImplHeader)> {
+fn header_of<'w>(world: &'w World<'w>, id: DefId) -> Option<(&'w Def, ModId, &'w ImplHeader)> {
     let def = world.def(id)?;
     match &def.data {
         DefData::Impl(header) => Some((def, world.module_of(id)?, header)),
@@ -479,8 +513,17 @@ fn header_of(world: &World, id: DefId) -> Option<(&Def, ModId, &ImplHeader)> {
     }
 }
 
+/// The last segment of a path in std that `path` may mean.
+fn external_name(world: &World<'_>, module: ModId, path: &[Name]) -> Option<Name> {
+    let found = world.resolve(module, path, Ns::Type);
+    found.targets.iter().find_map(|target| match target.res {
+        Res::External(path) => path.as_str().rsplit("::").next().map(Name::new),
+        _ => None,
+    })
+}
+
 /// The last segment of the path in std that `path` means; `None` if it may mean something else as well.
-fn std_name(world: &World, module: ModId, path: &[Name]) -> Option<Name> {
+fn std_name(world: &World<'_>, module: ModId, path: &[Name]) -> Option<Name> {
     let found = world.resolve(module, path, Ns::Type);
     match found.targets.as_slice() {
         [
@@ -494,7 +537,7 @@ fn std_name(world: &World, module: ModId, path: &[Name]) -> Option<Name> {
 }
 
 /// Traits of std without items that auto traits are: an impl of one holds no code that could run.
-fn is_marker(world: &World, module: ModId, path: &[Name]) -> bool {
+fn is_marker(world: &World<'_>, module: ModId, path: &[Name]) -> bool {
     let found = world.resolve(module, path, Ns::Type);
     let marker = |res: Res| match res {
         Res::External(path) => {
@@ -511,13 +554,13 @@ fn is_param(def: &Def, path: &[Name]) -> bool {
 }
 
 /// The analyzed types that a path means, aliases followed.
-pub fn types(world: &World, module: ModId, path: &[Name]) -> Vec<DefId> {
+pub fn types(world: &World<'_>, module: ModId, path: &[Name]) -> Vec<DefId> {
     let mut out = Vec::new();
     push_types(world, module, path, &mut out, 0);
     out
 }
 
-fn push_types(world: &World, module: ModId, path: &[Name], out: &mut Vec<DefId>, depth: usize) {
+fn push_types(world: &World<'_>, module: ModId, path: &[Name], out: &mut Vec<DefId>, depth: usize) {
     if depth > 16 {
         return;
     }
@@ -543,13 +586,13 @@ fn push_types(world: &World, module: ModId, path: &[Name], out: &mut Vec<DefId>,
 }
 
 /// The trait of an impl header, or the macro site that may provide it.
-fn trait_targets(world: &World, module: ModId, path: &[Name]) -> Vec<DefId> {
+fn trait_targets(world: &World<'_>, module: ModId, path: &[Name]) -> Vec<DefId> {
     let mut out = analyzed(world, module, path, DefKind::Trait);
     out.extend(analyzed(world, module, path, DefKind::MacroSite));
     out
 }
 
-fn analyzed(world: &World, module: ModId, path: &[Name], kind: DefKind) -> Vec<DefId> {
+fn analyzed(world: &World<'_>, module: ModId, path: &[Name], kind: DefKind) -> Vec<DefId> {
     let resolution = world.resolve(module, path, Ns::Type);
     let targets = resolution
         .targets

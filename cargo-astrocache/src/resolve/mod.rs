@@ -4,15 +4,20 @@ mod crate_map;
 mod graph;
 mod ids;
 mod index;
+mod loaded;
 mod prelude;
+mod provides;
 mod reads;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod world;
 
 pub use crate_map::{CrateMap, Entry, Module, Unit, declarations};
-pub use graph::{Graph, Meaning, Use, resolver, tables, uses};
+pub use graph::{Graph, Meaning, Use, Uses, uses};
 pub use ids::{DefId, ModId, Ns, Res, Target};
-pub use index::{ImplEntry, Index, TraitRef, types};
+pub use index::{ImplEntry, ImplIdx, Index, TraitRef, types};
+pub use loaded::{is_editable, resolver};
+pub use provides::Provides;
 pub use reads::{Reads, UnitId};
-pub use world::{Provides, Resolution, World};
+pub use world::{Resolution, World};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 
-use super::{ModId, Ns, Res, Resolution, World, resolver, tables};
+use super::{ModId, Ns, Res, Resolution, World, resolver};
 use crate::{
     fingerprint::DefPath,
     syntax::{Name, known},
@@ -15,11 +15,8 @@ use crate::{
 fn check(fixture: &str, questions: &[&str], expected: Expect) {
     let fixture = Fixture::new(fixture);
     let (db, workspace) = fixture.open();
-    let (world, index) = (resolver(&db, workspace), tables(&db, workspace));
-    let paths = DefPath {
-        world: &world,
-        index: &index,
-    };
+    let world = resolver(&db, workspace);
+    let paths = DefPath { world: &world };
     let mut out = String::new();
     for question in questions {
         let (module, path) = question.split_once(": ").unwrap();
@@ -34,7 +31,7 @@ fn check(fixture: &str, questions: &[&str], expected: Expect) {
     expected.assert_eq(&out);
 }
 
-fn listing(world: &World, paths: &DefPath<'_>, found: &Resolution) -> String {
+fn listing(world: &World<'_>, paths: &DefPath<'_>, found: &Resolution) -> String {
     let mut targets: Vec<String> = found
         .targets
         .iter()
@@ -61,9 +58,9 @@ fn names(path: &str) -> Vec<Name> {
     out
 }
 
-fn module_at(world: &World, path: &str) -> ModId {
-    let modules = world.crates().flat_map(|map| {
-        let krate = map.krate;
+fn module_at(world: &World<'_>, path: &str) -> ModId {
+    let modules = world.crates().flat_map(|krate| {
+        let map = world.map(krate).unwrap();
         (0..map.modules.len() as u32).map(move |module| ModId { krate, module })
     });
     let mut modules = modules.filter(|&id| module_path(world, id) == path);

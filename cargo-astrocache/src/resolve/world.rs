@@ -12,42 +12,31 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     crate_map::{CrateMap, Entry, ImportId, namespaces},
     ids::{DefId, ModId, Ns, Res, Target},
+    loaded::Loaded,
     prelude,
 };
 use crate::{
-    project::{CrateId, CrateKind, Edition, PackageSource, Project},
-    syntax::{Def, DefData, DefKind, ImportKind, Name, SiteFacts, known},
+    db::{Db, Workspace},
+    project::{CrateId, CrateKind, Edition, Project},
+    syntax::{DefData, DefKind, ImportKind, Name, known},
 };
 
-/// The declarations of all crates, and what has been looked up in them.
-pub struct World {
+/// The declarations of all crates, and what has been looked up in them. Crates of pinned packages are read when something
+/// leads there.
+#[derive(Clone)]
+pub struct World<'d> {
+    /// For what is not read yet; `None` if that is past.
+    pub(super) source: Option<(&'d dyn Db, Workspace)>,
     pub project: Arc<Project>,
-    maps: Vec<Option<Arc<CrateMap>>>,
-    deps: Vec<FxHashMap<Name, CrateId>>,
-    /// Each crate's transitive dependencies and itself.
-    cones: Vec<FxHashSet<CrateId>>,
-    /// What more the unit tests of some crates are linked with.
-    test_cones: FxHashMap<CrateId, FxHashSet<CrateId>>,
-    /// What each module's globs lead to; see [`World::connect`].
-    globs: FxHashMap<ModId, Arc<[Target]>>,
-    names: Mutex<Answers>,
-    declared: Mutex<Answers>,
-    provided: Mutex<FxHashMap<DefId, Arc<Provides>>>,
-    traits: Mutex<FxHashMap<ModId, Arc<[DefId]>>>,
+    pub(super) loaded: Arc<Loaded>,
 }
 
-/// Names that a macro site can bring into being.
-#[derive(Debug, Default)]
-pub struct Provides {
-    pub names: FxHashSet<Name>,
-    /// Glues identifiers, includes generated code: any name.
-    pub any: bool,
-    /// Macros it expands through.
-    pub macros: Vec<DefId>,
-    /// A trait may be among what it defines.
-    pub traits: bool,
-    /// A name it provides may stand for a type made elsewhere.
-    pub aliases: bool,
+/// What was looked up, for all handles of a [`World`].
+#[derive(Default)]
+pub(super) struct Found {
+    names: Mutex<Answers>,
+    declared: Mutex<Answers>,
+    pub(super) traits: Mutex<FxHashMap<ModId, Arc<[DefId]>>>,
 }
 
 /// Where a path led.
@@ -73,21 +62,21 @@ type Answers = FxHashMap<(Key, Mode), Arc<[Target]>>;
 /// (at first: what the scope declares itself), and rounds repeat until nothing changes: the least fixed point, as rustc
 /// computes it.
 #[derive(Default)]
-struct Trail {
+pub(super) struct Trail {
     stack: Vec<Key>,
     /// A cycle was met in this round.
     cut: bool,
     /// Answers of this round and of the one before.
     round: FxHashMap<Key, Arc<[Target]>>,
     before: FxHashMap<Key, Arc<[Target]>>,
-    mode: Mode,
+    pub(super) mode: Mode,
     /// Answers depend on globs that are still being resolved, so none is kept.
     draft: bool,
 }
 
 /// What counts as a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-enum Mode {
+pub(super) enum Mode {
     /// Everything.
     #[default]
     Full,
@@ -98,150 +87,23 @@ enum Mode {
 }
 
 impl Trail {
-    fn of(mode: Mode) -> Trail {
+    pub(super) fn of(mode: Mode) -> Trail {
         Trail {
             mode,
             ..Trail::default()
         }
     }
+
+    /// Of which no answer is kept.
+    pub(super) fn draft(mode: Mode) -> Trail {
+        Trail {
+            draft: true,
+            ..Trail::of(mode)
+        }
+    }
 }
 
-impl World {
-    pub fn new(project: Arc<Project>, maps: Vec<Option<Arc<CrateMap>>>) -> World {
-        let deps = project
-            .crates
-            .iter()
-            .map(|krate| {
-                let all = krate.test_deps.iter().chain(&krate.deps);
-                all.map(|dep| (Name::new(&dep.name), dep.krate)).collect()
-            })
-            .collect();
-        let cones = project.crate_ids().map(|krate| cone(&project, [krate])).collect();
-        let test_deps = |krate| project.krate(krate).test_deps.iter().map(|dep| dep.krate);
-        let tested = project.crate_ids().filter(|&krate| test_deps(krate).next().is_some());
-        let test_cones = tested.map(|krate| (krate, cone(&project, test_deps(krate)))).collect();
-        let mut world = World {
-            project,
-            maps,
-            deps,
-            cones,
-            test_cones,
-            globs: FxHashMap::default(),
-            names: Mutex::default(),
-            declared: Mutex::default(),
-            provided: Mutex::default(),
-            traits: Mutex::default(),
-        };
-        world.connect();
-        world
-    }
-
-    /// Resolves every glob, dependencies first. A glob's own path may lead through other globs of its crate, so rounds
-    /// repeat until nothing changes.
-    fn connect(&mut self) {
-        for krate in self.dependencies_first() {
-            let Some(map) = self.map(krate).cloned() else {
-                continue;
-            };
-            let with_globs: Vec<u32> = (0..map.modules.len() as u32)
-                .filter(|&at| !map.modules[at as usize].globs.is_empty())
-                .collect();
-            // Sites come last: what they provide is found by names that must already resolve.
-            let mut mode = Mode::Declared;
-            for _ in 0..16 {
-                let mut changed = false;
-                for &module in &with_globs {
-                    let id = ModId { krate, module };
-                    let targets: Arc<[Target]> = self.glob_targets(&map, id, mode).into();
-                    changed |= self.globs.get(&id) != Some(&targets);
-                    self.globs.insert(id, targets);
-                }
-                match (changed, mode) {
-                    (true, _) => {}
-                    (false, Mode::Declared) => mode = Mode::Written,
-                    (false, _) => break,
-                }
-            }
-            lock(&self.provided).clear();
-        }
-    }
-
-    fn dependencies_first(&self) -> Vec<CrateId> {
-        let mut all: Vec<CrateId> = self.crates().map(|map| map.krate).collect();
-        all.sort_by_key(|krate| (self.cones[krate.0 as usize].len(), *krate));
-        all
-    }
-
-    fn glob_targets(&self, map: &CrateMap, id: ModId, mode: Mode) -> Vec<Target> {
-        let mut out = Vec::new();
-        for &glob in &map.modules[id.module as usize].globs {
-            let mut trail = Trail {
-                draft: true,
-                ..Trail::of(mode)
-            };
-            let condition = conditions(map.import(glob).cfg);
-            let targets = self.import_targets(map, glob, Ns::Type, &mut trail);
-            out.extend(targets.into_iter().map(|it| Target {
-                res: it.res,
-                cfg: it.cfg | condition,
-            }));
-        }
-        dedup(&mut out);
-        out
-    }
-
-    /// The crates in play, in order.
-    pub fn crates(&self) -> impl Iterator<Item = &Arc<CrateMap>> {
-        self.maps.iter().flatten()
-    }
-
-    pub fn map(&self, krate: CrateId) -> Option<&Arc<CrateMap>> {
-        self.maps.get(krate.0 as usize)?.as_ref()
-    }
-
-    pub fn def(&self, id: DefId) -> Option<&Def> {
-        Some(self.map(id.krate)?.def(id))
-    }
-
-    /// Whether code of `from` can name things of `to`, its unit tests included.
-    pub fn sees(&self, from: CrateId, to: CrateId) -> bool {
-        self.needs(from, to) || self.test_cones.get(&from).is_some_and(|all| all.contains(&to))
-    }
-
-    /// Whether no build has `from` without `to`.
-    pub fn needs(&self, from: CrateId, to: CrateId) -> bool {
-        self.cones[from.0 as usize].contains(&to)
-    }
-
-    /// Whether a crate is one of those that proc macros are written with, as published. They are to proc macros what std is to
-    /// everything: they call the impls of their traits, and speak of Rust's grammar, not of names of users.
-    pub fn is_grammar(&self, krate: CrateId) -> bool {
-        let package = self.project.package_of(krate);
-        let locked = matches!(package.source, PackageSource::Locked { .. });
-        locked && matches!(package.name.as_str(), "syn" | "quote" | "proc-macro2" | "unicode-ident")
-    }
-
-    /// The crates that are linked with `krate`, or with its unit tests: its dependencies without those that only proc
-    /// macros use, which run in the compiler. A proc macro without what [`World::is_grammar`].
-    pub fn linked(&self, krate: CrateId, tests: bool) -> FxHashSet<CrateId> {
-        let mut out = FxHashSet::default();
-        let mut queue = vec![krate];
-        if tests {
-            queue.extend(self.project.krate(krate).test_deps.iter().map(|dep| dep.krate));
-            queue.retain(|&it| self.project.krate(it).kind != CrateKind::ProcMacro || it == krate);
-        }
-        while let Some(next) = queue.pop() {
-            if out.insert(next) {
-                let deps = self.project.krate(next).deps.iter().map(|dep| dep.krate);
-                queue.extend(deps.filter(|&dep| self.project.krate(dep).kind != CrateKind::ProcMacro));
-            }
-        }
-        if self.project.krate(krate).kind == CrateKind::ProcMacro {
-            out.retain(|&it| !self.is_grammar(it));
-        }
-        out
-    }
-
+impl<'d> World<'d> {
     /// The module a definition is declared in.
     pub fn module_of(&self, id: DefId) -> Option<ModId> {
         let map = self.map(id.krate)?;
@@ -281,7 +143,7 @@ impl World {
         found.unresolved.is_none() && !found.targets.iter().all(is_guess)
     }
 
-    fn resolve_in(&self, from: ModId, path: &[Name], ns: Ns, trail: &mut Trail) -> Resolution {
+    pub(super) fn resolve_in(&self, from: ModId, path: &[Name], ns: Ns, trail: &mut Trail) -> Resolution {
         let (mut targets, mut at) = self.head(from, path, ns, trail);
         if targets.is_empty() {
             return Resolution {
@@ -459,7 +321,7 @@ impl World {
 
     /// A crate by the name that `krate` knows it under.
     fn extern_crate(&self, krate: CrateId, name: Name) -> Vec<Target> {
-        if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
+        if let Some(&dep) = self.loaded.deps[krate.0 as usize].get(&name) {
             return vec![plain(Res::Mod(ModId { krate: dep, module: 0 }))];
         }
         if prelude::SYSROOT.contains(&name.as_str()) {
@@ -490,7 +352,7 @@ impl World {
         if name == known::SELF {
             return Some(plain(Res::Mod(ModId { krate, module: 0 })));
         }
-        if let Some(&dep) = self.deps[krate.0 as usize].get(&name) {
+        if let Some(&dep) = self.loaded.deps[krate.0 as usize].get(&name) {
             return Some(plain(Res::Mod(ModId { krate: dep, module: 0 })));
         }
         if self.is_absent_crate(krate, name) {
@@ -508,13 +370,13 @@ impl World {
     /// What `name` is inside `module`, not looking outwards.
     fn lookup(&self, module: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Arc<[Target]> {
         let key = ((module, name, ns), trail.mode);
-        if let Some(found) = lock(&self.names).get(&key).filter(|_| !trail.draft) {
+        if let Some(found) = lock(&self.loaded.found.names).get(&key).filter(|_| !trail.draft) {
             return found.clone();
         }
         let found: Arc<[Target]> = self.lookup_uncached(module, name, ns, trail).into();
         // Inside a circle of imports the answer may be incomplete.
         if trail.stack.is_empty() && !trail.draft {
-            lock(&self.names).insert(key, found.clone());
+            lock(&self.loaded.found.names).insert(key, found.clone());
         }
         found
     }
@@ -541,7 +403,7 @@ impl World {
                     continue;
                 }
             }
-            for target in self.globs.get(&module).into_iter().flat_map(|all| all.iter()) {
+            for target in self.globs(module).iter() {
                 let cfg = target.cfg | condition;
                 match target.res {
                     Res::Mod(inner) => {
@@ -609,7 +471,10 @@ impl World {
             return self.own_items(module, name, ns).into();
         }
         let key = (module, name, ns);
-        if let Some(found) = lock(&self.declared).get(&(key, trail.mode)).filter(|_| !trail.draft) {
+        if let Some(found) = lock(&self.loaded.found.declared)
+            .get(&(key, trail.mode))
+            .filter(|_| !trail.draft)
+        {
             return found.clone();
         }
         if let Some(found) = trail.round.get(&key) {
@@ -660,7 +525,8 @@ impl World {
             if settled {
                 if !trail.draft {
                     let mode = trail.mode;
-                    lock(&self.declared).extend(round.into_iter().map(|(key, found)| ((key, mode), found)));
+                    lock(&self.loaded.found.declared)
+                        .extend(round.into_iter().map(|(key, found)| ((key, mode), found)));
                 }
                 return found;
             }
@@ -713,7 +579,7 @@ impl World {
         }));
     }
 
-    fn import_targets(&self, map: &CrateMap, id: ImportId, ns: Ns, trail: &mut Trail) -> Vec<Target> {
+    pub(super) fn import_targets(&self, map: &CrateMap, id: ImportId, ns: Ns, trail: &mut Trail) -> Vec<Target> {
         let import = map.import(id);
         let mut from = map.import_module(id);
         // Paths of `use` start at the crate root in 2015.
@@ -735,7 +601,7 @@ impl World {
         }
     }
 
-    fn is_site(&self, res: Res) -> bool {
+    pub(super) fn is_site(&self, res: Res) -> bool {
         matches!(res, Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::MacroSite))
     }
 
@@ -785,226 +651,6 @@ impl World {
         }
     }
 
-    /// What around `from` may hold a name that is written nowhere.
-    fn generated(&self, from: ModId) -> Vec<Target> {
-        let mut out = self.generated_in(from, &mut Vec::new());
-        let mut module = from;
-        while let Some(it) = self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
-            let Some(parent) = it.parent.filter(|_| it.block.is_some()) else {
-                break;
-            };
-            module.module = parent;
-            out.extend(self.generated_in(module, &mut Vec::new()));
-        }
-        out
-    }
-
-    /// Sites of `module`, and of what it globs, that hold generated code, and items there with a derive or attribute
-    /// macro, which may add items of any name.
-    fn generated_in(&self, module: ModId, visiting: &mut Vec<ModId>) -> Vec<Target> {
-        let Some(map) = self.map(module.krate) else {
-            return Vec::new();
-        };
-        if visiting.contains(&module) {
-            return Vec::new();
-        }
-        visiting.push(module);
-        let it = &map.modules[module.module as usize];
-        let sites = it.sites.iter().filter(|&&site| self.provides(site).any);
-        let mut out: Vec<Target> = sites.chain(&it.attributed).map(|&id| plain(Res::Def(id))).collect();
-        for target in self.globs.get(&module).into_iter().flat_map(|all| all.iter()) {
-            if let Res::Mod(inner) = target.res {
-                out.extend(self.generated_in(inner, visiting));
-            }
-        }
-        out
-    }
-
-    fn site_provides(&self, site: DefId, name: Name) -> bool {
-        self.provides(site).names.contains(&name)
-    }
-
-    /// What a site can bring into being, through the macros it expands to.
-    pub fn provides(&self, site: DefId) -> Arc<Provides> {
-        if let Some(known) = lock(&self.provided).get(&site) {
-            return known.clone();
-        }
-        let provides = Arc::new(self.provides_uncached(site));
-        lock(&self.provided).insert(site, provides.clone());
-        provides
-    }
-
-    fn provides_uncached(&self, site: DefId) -> Provides {
-        let mut out = Provides::default();
-        let Some(DefData::Site(facts)) = self.def(site).map(|def| &def.data) else {
-            return out;
-        };
-        let Some(module) = self.module_of(site) else {
-            return out;
-        };
-        out.any = self.is_generated_include(facts) || facts.tokens.glue;
-        out.names.extend(&facts.tokens.defines);
-        out.traits = facts.tokens.has_trait;
-        out.aliases = out.any || facts.tokens.aliases;
-        let mut from_args = false;
-        let mut queue: Vec<(ModId, Name, Box<[Name]>)> = Vec::new();
-        let start = std::iter::once(&facts.path).chain(&facts.calls);
-        queue.extend(start.filter_map(|path| Some((module, *path.last()?, path.clone()))));
-        let mut seen = FxHashSet::default();
-        while let Some((from, _, path)) = queue.pop() {
-            let resolution = self.resolve_in(from, &path, Ns::Macro, &mut Trail::of(Mode::Declared));
-            if resolution.targets.is_empty() {
-                from_args |= path == facts.path;
-                out.any |= path == facts.path;
-                out.aliases |= path == facts.path;
-            }
-            for target in resolution.targets {
-                match target.res {
-                    Res::Def(def) if seen.insert(def) => {
-                        self.provides_of_macro(def, module, &mut out, &mut from_args, &mut queue)
-                    }
-                    _ => {}
-                }
-            }
-        }
-        if from_args {
-            out.names.extend(&facts.idents);
-        }
-        out
-    }
-
-    fn provides_of_macro(
-        &self,
-        def: DefId,
-        call: ModId,
-        out: &mut Provides,
-        from_args: &mut bool,
-        queue: &mut Vec<(ModId, Name, Box<[Name]>)>,
-    ) {
-        let Some(it) = self.def(def) else { return };
-        match &it.data {
-            // Its items stand for themselves.
-            DefData::Macro(mac) if mac.exact => out.macros.push(def),
-            DefData::Macro(mac) => {
-                out.macros.push(def);
-                out.names.extend(&mac.tokens.defines);
-                out.any |= mac.tokens.glue;
-                out.traits |= mac.tokens.has_trait;
-                out.aliases |= mac.tokens.aliases;
-                *from_args |= mac.tokens.defines_arg;
-                let Some(home) = self.module_of(def) else {
-                    return;
-                };
-                for path in &mac.calls {
-                    let Some(&last) = path.last() else { continue };
-                    queue.push((home, last, path.clone()));
-                    queue.push((call, last, path.clone()));
-                }
-            }
-            // A proc macro: its output is unknown, names in its arguments are likely.
-            DefData::ProcMacro(_) => {
-                *from_args = true;
-                out.any = true;
-                out.traits = true;
-                out.aliases = true;
-            }
-            _ => {}
-        }
-    }
-
-    fn is_generated_include(&self, facts: &SiteFacts) -> bool {
-        facts.include.as_deref().is_some_and(|parts| {
-            parts
-                .iter()
-                .any(|part| part.as_str().starts_with('$') && part.as_str() != "$CARGO_MANIFEST_DIR")
-        })
-    }
-
-    /// Traits whose methods can be called in `module` by being in scope: declared or imported there, in the blocks
-    /// around it, through globs. Macro sites that may provide one are among them.
-    pub fn traits_in_scope(&self, from: ModId) -> Vec<DefId> {
-        let mut out = Vec::new();
-        let mut module = from;
-        loop {
-            out.extend(self.traits_in(module, &mut Vec::new(), &mut false).iter());
-            match self.map(module.krate).map(|map| &map.modules[module.module as usize]) {
-                Some(it) if it.block.is_some() && it.parent.is_some() => module.module = it.parent.unwrap_or(0),
-                _ => break,
-            }
-        }
-        out.sort();
-        out.dedup();
-        out
-    }
-
-    fn traits_in(&self, id: ModId, visiting: &mut Vec<ModId>, cut: &mut bool) -> Arc<[DefId]> {
-        if let Some(known) = lock(&self.traits).get(&id) {
-            return known.clone();
-        }
-        if visiting.contains(&id) {
-            *cut = true;
-            return Arc::new([]);
-        }
-        visiting.push(id);
-        let outer_cut = std::mem::replace(cut, false);
-        let mut out = Vec::new();
-        if let Some(map) = self.map(id.krate) {
-            let module = &map.modules[id.module as usize];
-            for entry in module.names.values().flatten() {
-                match entry {
-                    Entry::Def(def) if map.def(*def).kind == DefKind::Trait => out.push(*def),
-                    Entry::Import(import) => self.push_traits(map, *import, &mut out),
-                    _ => {}
-                }
-            }
-            for &import in &module.unnamed {
-                self.push_traits(map, import, &mut out);
-            }
-            for target in self.globs.get(&id).into_iter().flat_map(|all| all.iter()) {
-                if let Res::Mod(inner) = target.res {
-                    out.extend(self.traits_in(inner, visiting, cut).iter());
-                }
-            }
-            out.extend(module.sites.iter().filter(|&&site| self.provides(site).traits));
-        }
-        visiting.pop();
-        out.sort();
-        out.dedup();
-        let out: Arc<[DefId]> = out.into();
-        // An answer cut short by a cycle is not kept.
-        if !*cut || visiting.is_empty() {
-            lock(&self.traits).insert(id, out.clone());
-        }
-        *cut |= outer_cut;
-        out
-    }
-
-    fn push_traits(&self, map: &CrateMap, import: ImportId, out: &mut Vec<DefId>) {
-        if matches!(map.import(import).kind, ImportKind::ExternCrate { .. }) {
-            return;
-        }
-        for target in self.import_targets(map, import, Ns::Type, &mut Trail::default()) {
-            if let Res::Def(def) = target.res
-                && self.may_be_trait(def)
-            {
-                out.push(def);
-            }
-        }
-    }
-
-    /// Whether a site includes a file that a build script writes.
-    pub fn is_generated(&self, site: DefId) -> bool {
-        matches!(self.def(site).map(|def| &def.data), Some(DefData::Site(facts)) if self.is_generated_include(facts))
-    }
-
-    fn may_be_trait(&self, id: DefId) -> bool {
-        match self.def(id).map(|def| def.kind) {
-            Some(DefKind::Trait) => true,
-            Some(DefKind::MacroSite) => self.provides(id).traits,
-            _ => false,
-        }
-    }
-
     /// Whether a definition is only there for tests.
     pub fn is_test(&self, id: DefId) -> bool {
         self.map(id.krate).is_some_and(|map| map.is_test(id))
@@ -1036,18 +682,18 @@ const PROVIDED: u64 = 1 << 62;
 
 /// The conditions of one import or definition, as a set that can be joined: a few bits of their hash. Joining twice adds
 /// nothing, so globs in a circle come to an end.
-fn conditions(cfg: u64) -> u64 {
+pub(super) fn conditions(cfg: u64) -> u64 {
     (0..8)
         .filter(|_| cfg != 0)
         .fold(0, |bits, at| bits | 1 << ((cfg >> (at * 8)) % 62))
 }
 
-fn plain(res: Res) -> Target {
+pub(super) fn plain(res: Res) -> Target {
     Target { res, cfg: 0 }
 }
 
 /// One target a meaning: without condition if one of its ways is, else under all of them.
-fn dedup(targets: &mut Vec<Target>) {
+pub(super) fn dedup(targets: &mut Vec<Target>) {
     if targets.len() < 2 {
         return;
     }
@@ -1070,21 +716,10 @@ fn dedup(targets: &mut Vec<Target>) {
     *targets = out;
 }
 
-fn is_guess(target: &Target) -> bool {
+pub(super) fn is_guess(target: &Target) -> bool {
     matches!(target.res, Res::External(_)) && target.cfg & GUESS != 0
 }
 
-fn cone(project: &Project, seeds: impl IntoIterator<Item = CrateId>) -> FxHashSet<CrateId> {
-    let mut out = FxHashSet::default();
-    let mut queue: Vec<CrateId> = seeds.into_iter().collect();
-    while let Some(next) = queue.pop() {
-        if out.insert(next) {
-            queue.extend(project.krate(next).deps.iter().map(|dep| dep.krate));
-        }
-    }
-    out
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -5,9 +5,11 @@ mod data;
 pub mod git;
 mod read;
 mod stamp;
+mod symbols;
 
 pub use data::{folders, hash};
 pub use read::{MAX_BYTES, SourceError, SourceText, read};
 pub use stamp::Stamp;
 #[cfg(test)]
 pub(crate) use stamp::settle;
+pub use symbols::has_symbols;

@@ -51,7 +51,7 @@ fn update_writes_a_manifest_that_check_finds_fresh() {
         expect![[r#"
         exit: 0
         --- stderr
-               Fresh 2 cached functions (4 packages, 4 files, 6 definitions in TIME)
+               Fresh 2 cached functions (4 packages, 4 local files in TIME)
     "#]],
     );
     check(
@@ -183,7 +183,7 @@ fn quiet_says_only_what_is_wrong_and_verbose_says_more() {
         expect![[r#"
         exit: 0
         --- stderr
-               Fresh 2 cached functions (4 packages, 4 files, 6 definitions in TIME)
+               Fresh 2 cached functions (4 packages, 4 local files in TIME)
     "#]],
     );
     scratch.edit("words/src/lib.rs", "'-'", "'_'");
@@ -312,7 +312,7 @@ fn a_workspace_without_cached_functions_is_fresh_and_gets_no_manifest() {
         expect![[r#"
         exit: 0
         --- stderr
-               Fresh 0 cached functions (4 packages, 4 files, 6 definitions in TIME)
+               Fresh 0 cached functions (4 packages, 4 local files in TIME)
     "#]],
     );
     check(
@@ -321,7 +321,7 @@ fn a_workspace_without_cached_functions_is_fresh_and_gets_no_manifest() {
         expect![[r#"
         exit: 0
         --- stderr
-               Fresh 0 cached functions (4 packages, 4 files, 6 definitions in TIME)
+               Fresh 0 cached functions (4 packages, 4 local files in TIME)
         help: mark a function with `#[astrocache::cached]` to have its results kept
     "#]],
     );

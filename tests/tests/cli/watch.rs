@@ -238,7 +238,7 @@ fn people_are_told_in_a_line_a_function() {
     assert_eq!(code, Some(130), "{rest}");
     let said = without_times(&said.join("\n").replace(scratch.root.to_str().unwrap(), "ROOT"));
     expect![[r#"
-            Watching 2 cached functions (4 packages, 4 files, 6 definitions in TIME)
+            Watching 2 cached functions (4 packages, 4 local files in TIME)
              Changed app::render: words::SEPARATOR changed (words/src/lib.rs:2)
                Stale words/src/lib.rs: 1 of 2 cached functions invalidated in TIME, Astrocache.lock updated
              Changed app::render: its own code changed (app/src/lib.rs:4)

@@ -1,0 +1,139 @@
+//! Which crates' impls count.
+//!
+//! An impl names something of its own crate, in its trait, its type or their arguments (rustc's orphan rule), and runs
+//! only where that is there. So a crate of which nothing is live has no impl that can run, and is not even read. Crates
+//! that the user can edit count from the start, for what rustc may infer and nobody names.
+
+use std::sync::Arc;
+
+use super::{Rule, flood::Flood};
+use crate::{
+    project::{CrateId, PackageSource},
+    resolve::{DefId, ImplEntry, ImplIdx, Index, TraitRef},
+    syntax::{Def, DefKind},
+};
+
+impl Flood<'_> {
+    pub fn index(&self, krate: CrateId) -> Arc<Index> {
+        self.world.index(krate).cloned().unwrap_or_default()
+    }
+
+    /// The crates that count and can name things of `krate`, in order.
+    pub fn above(&self, krate: CrateId) -> Arc<Vec<CrateId>> {
+        self.above.get(&krate).cloned().unwrap_or_default()
+    }
+
+    /// Impls that one of these lists of each crate above `id` has for it.
+    pub fn impls_of(&self, id: DefId, lists: fn(&Index, DefId) -> Option<&Vec<ImplIdx>>) -> Vec<(Arc<Index>, ImplIdx)> {
+        let mut out = Vec::new();
+        for &krate in self.above(id.krate).iter() {
+            let index = self.index(krate);
+            let found = lists(&index, id).cloned().unwrap_or_default();
+            out.extend(found.into_iter().map(|at| (index.clone(), at)));
+        }
+        out
+    }
+
+    /// Something of `krate` is live.
+    pub fn join(&mut self, krate: CrateId) {
+        if !self.joined.insert(krate) {
+            return;
+        }
+        for &below in self.world.clone().seen_by(krate) {
+            let above = Arc::make_mut(self.above.entry(below).or_default());
+            let at = above.partition_point(|&it| it < krate);
+            above.insert(at, krate);
+        }
+        let index = self.index(krate);
+        for (it, at) in index.impls.iter().zip(0..) {
+            self.consider(&index, at);
+            if it.trait_ == TraitRef::Inherent && it.open_head {
+                self.inherent_impl(it);
+            }
+        }
+        let of_live = |flood: &Self, id: &DefId| flood.is_live(*id);
+        let mut sites: Vec<DefId> = Vec::new();
+        for (id, found) in &index.sites_by_type {
+            if of_live(self, id) {
+                sites.extend(found);
+            }
+        }
+        sites.sort();
+        for site in sites {
+            self.site_of_live(site);
+        }
+    }
+
+    /// rustc infers a type that nobody names where one impl alone fits: `base.speak(&Default::default())` with the one
+    /// `impl Speak<Own> for Base`. So a live trait with parameters and without an impl takes those of every linked crate.
+    pub fn join_the_only_impls(&mut self) {
+        let world = self.world.clone();
+        let traits: Vec<DefId> = self
+            .out
+            .items
+            .iter()
+            .map(|item| item.id)
+            .filter(|&id| self.is_open_trait(id))
+            .collect();
+        for trait_ in traits {
+            for krate in world.crates() {
+                if self.joined.contains(&krate) || !self.in_cone(krate) || !world.needs(krate, trait_.krate) {
+                    continue;
+                }
+                let index = self.index(krate);
+                for &at in index.by_trait.get(&trait_).into_iter().flatten() {
+                    self.consider(&index, at);
+                }
+            }
+        }
+    }
+
+    fn is_open_trait(&self, id: DefId) -> bool {
+        let is_generic = |def: &Def| def.kind == DefKind::Trait && !def.generics.is_empty();
+        let has_impl = || {
+            let mut all = self.impls_of(id, by_trait).into_iter();
+            all.any(|(index, at)| self.is_live(index.impls[at as usize].id))
+        };
+        self.def(id).is_some_and(is_generic) && !has_impl()
+    }
+
+    /// What the user can edit and is linked counts.
+    pub fn join_editable(&mut self) {
+        let world = self.world.clone();
+        for krate in world.crates() {
+            if world.project.package_of(krate).source == PackageSource::Path && self.in_cone(krate) {
+                self.join(krate);
+            }
+        }
+    }
+
+    /// The global allocator, the panic handler, and what the loader is handed.
+    pub fn mark_lang_items(&mut self) {
+        for &krate in self.world.clone().with_symbols() {
+            if self.in_cone(krate) {
+                for &item in &self.index(krate).lang {
+                    self.mark(item, Rule::R14);
+                }
+            }
+        }
+    }
+}
+
+/// Impls for a type, or of a trait as `dyn`.
+pub fn by_head(index: &Index, id: DefId) -> Option<&Vec<ImplIdx>> {
+    index.by_head.get(&id)
+}
+
+pub fn by_trait(index: &Index, id: DefId) -> Option<&Vec<ImplIdx>> {
+    index.by_trait.get(&id)
+}
+
+/// Impls that wait for a type without being for it.
+pub fn by_mention(index: &Index, id: DefId) -> Option<&Vec<ImplIdx>> {
+    index.by_mention.get(&id)
+}
+
+/// An impl that is for `head`, or may be.
+pub fn may_be_for(it: &ImplEntry, head: DefId) -> bool {
+    it.open_head || it.heads.contains(&head)
+}
