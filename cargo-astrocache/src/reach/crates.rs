@@ -13,6 +13,9 @@ use crate::{
     syntax::{Def, DefKind},
 };
 
+/// A list of an index.
+pub type List = fn(&Index, DefId) -> Option<&Vec<ImplIdx>>;
+
 impl Flood<'_> {
     pub fn index(&self, krate: CrateId) -> Arc<Index> {
         self.world.index(krate).cloned().unwrap_or_default()
@@ -23,12 +26,12 @@ impl Flood<'_> {
         self.above.get(&krate).cloned().unwrap_or_default()
     }
 
-    /// Impls that one of these lists of each crate above `id` has for it.
-    pub fn impls_of(&self, id: DefId, lists: fn(&Index, DefId) -> Option<&Vec<ImplIdx>>) -> Vec<(Arc<Index>, ImplIdx)> {
+    /// What this list of each crate above `id` has for it.
+    pub fn impls_of(&self, id: DefId, list: List) -> Vec<(Arc<Index>, ImplIdx)> {
         let mut out = Vec::new();
         for &krate in self.above(id.krate).iter() {
             let index = self.index(krate);
-            let found = lists(&index, id).cloned().unwrap_or_default();
+            let found = list(&index, id).cloned().unwrap_or_default();
             out.extend(found.into_iter().map(|at| (index.clone(), at)));
         }
         out
@@ -51,13 +54,8 @@ impl Flood<'_> {
                 self.inherent_impl(it);
             }
         }
-        let of_live = |flood: &Self, id: &DefId| flood.is_live(*id);
-        let mut sites: Vec<DefId> = Vec::new();
-        for (id, found) in &index.sites_by_type {
-            if of_live(self, id) {
-                sites.extend(found);
-            }
-        }
+        let of_live = index.sites_by_type.iter().filter(|(id, _)| self.is_live(**id));
+        let mut sites: Vec<DefId> = of_live.flat_map(|(_, found)| found).copied().collect();
         sites.sort();
         for site in sites {
             self.site_of_live(site);

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Rule,
-    crates::{by_head, by_mention, by_trait},
+    crates::{List, by_head, by_mention, by_trait},
     flood::Flood,
 };
 use crate::{
@@ -49,7 +49,7 @@ impl Flood<'_> {
     }
 
     /// Impls that `id` may make live: those of these lists, and those that require it.
-    fn impls_may_be_live(&mut self, id: DefId, lists: &[fn(&Index, DefId) -> Option<&Vec<ImplIdx>>]) {
+    fn impls_may_be_live(&mut self, id: DefId, lists: &[List]) {
         let mut found = Vec::new();
         for &list in lists {
             found.extend(self.impls_of(id, list));
