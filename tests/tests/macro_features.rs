@@ -416,3 +416,37 @@ fn a_build_that_sets_what_documentation_has_is_cached_per_package() {
         "{said}"
     );
 }
+
+#[test]
+fn a_dependencys_build_script_that_sets_what_documentation_has_is_never_stale() {
+    let _alone = alone();
+    let project = workspace(&["app", "dep"], "[dependencies]\ndep = { path = \"../dep\" }");
+    plain(&project, "dep", "");
+    let dep = "pub fn go() -> u64 { value() }\n#[cfg(docsrs)] fn value() -> u64 { 2 }\n#[cfg(not(docsrs))] fn value() -> u64 { 1 }\n";
+    project.write("dep/src/lib.rs", dep).unwrap();
+    let script = "fn main() {\n    println!(\"cargo::rerun-if-changed=build.rs\");\n    println!(\"cargo::rerun-if-env-changed=LOOK\");\n    \
+                  println!(\"cargo::rustc-check-cfg=cfg(docsrs)\");\n    \
+                  if std::env::var_os(\"LOOK\").is_some() { println!(\"cargo::rustc-cfg=docsrs\"); }\n}\n";
+    project.write("dep/build.rs", script).unwrap();
+    let mut project = project;
+    let told = |project: &Project| {
+        let (text, call) = answer(project, &[]);
+        format!("{text} {} {}", call.event, call.kind)
+    };
+    assert_eq!(told(&project), "1 miss fine");
+    project.set("LOOK", "1");
+    let ran = project.cargo(&["run", "-p", "app"]).unwrap();
+    assert!(
+        ran.notices()[0].contains("the build script of `dep` sets `--cfg docsrs`, and cargo-astrocache leaves out"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        (ran.stdout.trim(), &*ran.calls()[0].short()),
+        ("2", "miss app::f coarse")
+    );
+    project.edit("dep/src/lib.rs", "{ 2 }", "{ 3 }").unwrap();
+    assert_eq!(told(&project), "3 miss coarse");
+    project.unset("LOOK");
+    assert_eq!(told(&project).split(' ').next_back(), Some("fine"));
+}

@@ -13,6 +13,7 @@ mod notice;
 mod options;
 mod records;
 mod scan;
+mod scripts;
 mod units;
 
 use std::path::PathBuf;
