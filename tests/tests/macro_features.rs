@@ -450,3 +450,34 @@ fn a_dependencys_build_script_that_sets_what_documentation_has_is_never_stale() 
     project.unset("LOOK");
     assert_eq!(told(&project).split(' ').next_back(), Some("fine"));
 }
+
+#[test]
+fn a_feature_that_only_a_macro_asks_for_is_in_the_key() {
+    let _alone = alone();
+    let project = workspace(
+        &["app", "dep"],
+        "[features]\nloud = []\nmore = []\n[dependencies]\ndep = { path = \"../dep\" }",
+    );
+    plain(&project, "dep", "");
+    project.write("dep/src/lib.rs", "pub fn go() -> u64 { 1 }\n").unwrap();
+    let macros = "macro_rules! pick { ($name:ident) => { #[cfg(feature = \"loud\")] fn $name() -> u64 { 10 } #[cfg(not(feature = \"loud\"))] fn $name() -> u64 { 0 } } }\npick!(loudly);\n\
+                  macro_rules! told { ($name:ident, $is:meta, $isnt:meta) => { #[cfg($is)] fn $name() -> u64 { 100 } #[cfg($isnt)] fn $name() -> u64 { 0 } } }\n\
+                  told!(more, feature = \"more\", not(feature = \"more\"));\n\
+                  macro_rules! given { ($(#[$a:meta] $name:ident $x:literal)*) => { $(#[$a] fn $name() -> u64 { $x })* } }\n\
+                  given!(#[cfg(debug_assertions)] fast 0 #[cfg(not(debug_assertions))] fast 1000);\n";
+    project
+        .edit("app/src/main.rs", "fn main", &format!("{macros}fn main"))
+        .unwrap();
+    project
+        .edit("app/src/main.rs", "dep::go()", "dep::go() + loudly() + more() + fast()")
+        .unwrap();
+    let told = |args: &[&str]| {
+        let (text, call) = answer(&project, args);
+        format!("{text} {} {}", call.event, call.kind)
+    };
+    assert_eq!(told(&[]), "1 miss fine");
+    assert_eq!(told(&["--features", "loud"]), "11 miss fine");
+    assert_eq!(told(&["--features", "more"]), "101 miss fine");
+    assert_eq!(told(&["--release"]), "1001 miss fine");
+    assert_eq!(told(&[]), "1 hit fine");
+}

@@ -630,6 +630,9 @@ fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
     for &token in toks {
         body.reach(StdTraits::of_punctuation(tree.kind(token)));
     }
+    if mode != Mode::Quoted {
+        cfg_atoms(tree, toks, body);
+    }
     let mut consumed = Vec::new();
     let mut at = 0;
     while at < toks.len() {
@@ -648,6 +651,25 @@ fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
             _ => {}
         }
         at += 1;
+    }
+}
+
+/// What the tokens may ask of the build: `cfg(..)` and `cfg_attr(..)` of an attribute. In `#[cfg($when)]` the predicate is an
+/// argument: of those, features and `test` are known by their form; any other is among all that the crate is told.
+fn cfg_atoms(tree: &Tree<'_>, toks: &[Idx], body: &mut Body) {
+    let text = |at: usize| toks.get(at).map_or("", |&token| tree.token_text(token));
+    for at in 0..toks.len() {
+        let predicate = match text(at) {
+            "cfg" | "cfg_attr" if text(at + 1) == "(" => at + 2..matching_close(tree, toks, at + 1),
+            "feature" if text(at + 1) == "=" && text(at + 2).starts_with('"') => at..at + 3,
+            "test" => at..at + 1,
+            _ => continue,
+        };
+        let predicate = toks.get(predicate).unwrap_or_default();
+        if predicate.iter().any(|&token| tree.kind(token) == DOLLAR) {
+            body.cfg_atoms.push(Name::new(astrocache_manifest::ALL_CFGS));
+        }
+        attrs::cfg_atoms_of(tree, predicate, &mut body.cfg_atoms);
     }
 }
 
