@@ -27,4 +27,4 @@ pub const ALL_CFGS: &str = "*";
 
 /// The one version of everything in this crate: the manifest, the ledger, and what goes into a fingerprint. A change
 /// to any of them, or to [`tokens::source_hash`], raises it.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;

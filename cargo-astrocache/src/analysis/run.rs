@@ -11,6 +11,7 @@ use camino::Utf8PathBuf;
 use rayon::prelude::*;
 
 use super::{
+    made,
     progress::{self, Phase},
     report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats},
     roots, skip,
@@ -308,7 +309,7 @@ impl Run<'_> {
             }
             Roots::Named(names) => {
                 let (world, index) = (resolver(&self.db, workspace), tables(&self.db, workspace));
-                let all = roots::functions(&world, &index, crates);
+                let all = roots::functions(&self.db, &world, &index, crates);
                 let mut out = Vec::new();
                 for name in names {
                     out.extend(find(name, &all)?.into_iter().map(|id| (Some(name.clone()), id)));
@@ -479,12 +480,13 @@ fn report(
     let report = RootReport {
         path: asked
             .filter(|name| name.contains("::"))
-            .map_or_else(|| paths.of(id), str::to_owned),
+            .map_or_else(|| roots::path(db, world, paths, id), str::to_owned),
         package: project.package_of(id.krate).name.clone(),
         target: target(project, id.krate),
         file,
         line: place.line,
         column: place.column,
+        until: made::extent_of(db, world, id).map(|it| it.1),
         name: world.def(id).map_or(String::new(), |def| def.name.as_str().to_owned()),
         source: source(db, world, id),
         fingerprint: printed.fingerprint,

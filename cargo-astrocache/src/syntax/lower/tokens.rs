@@ -179,6 +179,7 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
         bare: toks.is_empty(),
         include: include(tree, &path, &toks),
         assoc: parent.is_some(),
+        enclosed: !cx.enclosing.macros.is_empty() || cx.enclosing.rewritten || !attrs.macros.is_empty(),
         path: path.clone(),
     };
     let def = cx.out.push_def(Def {
@@ -496,6 +497,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     let mut out = ProvidedTokens::default();
     let mut defines = Vec::new();
     let mut impls = Vec::new();
+    let mut attributes = Vec::new();
     for at in 0..toks.len() {
         match tree.kind(toks[at]) {
             FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | CONST_KW | STATIC_KW => {
@@ -506,6 +508,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
             IDENT | UNION_KW | MACRO_RULES_KW => match tree.token_text(toks[at]) {
                 "union" | "macro_rules" => define(tree, toks, at, &mut defines, &mut out),
                 "concat_idents" | "paste" => out.glue = true,
+                "test" | "bench" => out.test = true,
                 _ => {}
             },
             USE_KW => {
@@ -513,20 +516,39 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
                 imported(tree, &toks[at + 1..], &mut defines, &mut out);
             }
             IMPL_KW if is_impl_header(tree, toks, at) => impls.push(impl_header(tree, &toks[at + 1..])),
+            L_BRACK if at > 0 && tree.kind(toks[at - 1]) == POUND => {
+                let start = after_path_sep(tree, toks, at + 1).unwrap_or(at + 1);
+                let inside = toks.get(start..matching_close(tree, toks, at)).unwrap_or_default();
+                let holds_arg = |&t: &Idx| tree.kind(t) == DOLLAR;
+                out.attribute_arg |= inside.first().is_some_and(holds_arg);
+                if inside.is_empty() || !starts_path(tree, inside, 0) {
+                    continue;
+                }
+                let (path, next) = gather(tree, toks, start, &mut Vec::new());
+                if matches!(path[path.len() - 1].as_str(), "derive" | "cfg_attr") {
+                    let list = inside.get(next - start..).unwrap_or_default();
+                    out.attribute_arg |= list.iter().any(holds_arg);
+                    attributes.extend(all_paths(tree, list));
+                }
+                attributes.push(path);
+            }
             L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
                 out.glue = true;
             }
             _ => {}
         }
     }
+    out.attributes = attributes.into();
     out.defines = sorted(defines);
     out.impls = impls.into();
     out
 }
 
 fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
-    let behind_star = keyword > 0 && tree.kind(toks[keyword - 1]) == STAR;
-    if behind_star {
+    // `*const T` is a type; in `$(..)* const X` the star repeats what is before.
+    let before = |back: usize| keyword.checked_sub(back).map(|at| tree.kind(toks[at]));
+    let repeats = before(2) == Some(R_PAREN) || before(3) == Some(R_PAREN);
+    if tree.kind(toks[keyword]) == CONST_KW && before(1) == Some(STAR) && !repeats {
         return;
     }
     let skipped = |&&t: &&Idx| {
