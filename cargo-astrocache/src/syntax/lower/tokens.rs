@@ -442,13 +442,14 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
     groups.len() == 2
 }
 
+/// Every name; but not that of our own attribute, which would be in each call that hands it on.
 fn idents(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
-    sorted(
-        toks.iter()
-            .filter(|&&t| is_segment(tree.kind(t)))
-            .map(|&t| Name::ident(tree.token_text(t)))
-            .collect(),
-    )
+    let is_attribute = |at: usize| at > 0 && matches!(tree.kind(toks[at - 1]), L_BRACK | COLON | COLON2);
+    let names = (0..toks.len()).filter(|&at| {
+        let is_ours = tree.token_text(toks[at]) == "cached" && is_attribute(at);
+        is_segment(tree.kind(toks[at])) && !is_ours
+    });
+    sorted(names.map(|at| Name::ident(tree.token_text(toks[at]))).collect())
 }
 
 fn all_paths(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
