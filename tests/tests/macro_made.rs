@@ -97,7 +97,7 @@ macro_rules! with { ($name:ident, $help:path) => { #[cached] fn $name(x: u64) ->
 with!(given, help_given);
 
 macro_rules! calc { ($(#[$a:meta])* $name:ident($x:ident) = $e:expr) => { $(#[$a])* fn $name($x: u64) -> u64 { $e } } }
-calc!(#[cached] calculated(given) = help_body(given) * 2);
+calc!(#[cached] calculated(number) = help_body(number) * 2);
 
 macro_rules! pair { ($one:ident $two:ident) => {
     #[cached] fn $one(x: u64) -> u64 { help_pair(x) }
