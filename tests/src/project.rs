@@ -13,6 +13,8 @@ use tempfile::TempDir;
 pub struct Project {
     dir: TempDir,
     target: PathBuf,
+    /// Cargo is told where to build.
+    says_target: bool,
     store: TempDir,
     env: Vec<(String, String)>,
 }
@@ -58,6 +60,7 @@ impl Project {
         let project = Project {
             dir,
             target: target.to_path_buf(),
+            says_target: true,
             store: tempfile::tempdir()?,
             env: Vec::new(),
         };
@@ -92,6 +95,11 @@ impl Project {
         self.env.retain(|(known, _)| known != name);
     }
 
+    /// Leaves it to the project's configuration where cargo builds.
+    pub fn unset_target(&mut self) {
+        self.says_target = false;
+    }
+
     /// The project's directory.
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -100,6 +108,11 @@ impl Project {
     /// The target directory.
     pub fn target(&self) -> &Path {
         &self.target
+    }
+
+    /// The directory for stored values.
+    pub fn store(&self) -> &Path {
+        self.store.path()
     }
 
     /// Writes a file, with its directories.
@@ -149,9 +162,10 @@ impl Project {
                 command.env_remove(&*name);
             }
         }
-        command
-            .env("CARGO_NET_OFFLINE", "true")
-            .env("CARGO_TARGET_DIR", &self.target);
+        command.env("CARGO_NET_OFFLINE", "true");
+        if self.says_target {
+            command.env("CARGO_TARGET_DIR", &self.target);
+        }
         command
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_INCREMENTAL", "0")
@@ -226,8 +240,9 @@ impl Ran {
 }
 
 impl Call {
+    /// Test runners indent what they pass on.
     fn parse(line: &str) -> Option<Call> {
-        let rest = line.strip_prefix("astrocache: ")?;
+        let rest = line.trim_start().strip_prefix("astrocache: ")?;
         let (event, rest) = rest.split_once(' ')?;
         let (path, fields) = rest.split_once(" fingerprint=")?;
         let field = |name: &str| {

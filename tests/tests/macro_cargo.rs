@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use astrocache_tests::project::{Project, checkout, runtime};
 
 const FAKE: &str = env!("CARGO_BIN_EXE_fake-analyzer");
+const TOOL: &str = env!("CARGO_BIN_EXE_astrocache-tool");
 
 fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("macro-cargo")
@@ -34,7 +35,8 @@ fn calls(project: &Project, args: &[&str]) -> Vec<String> {
 
 #[test]
 fn every_kind_of_target_is_fine() {
-    let project = project().package(".", "kinds", "").unwrap();
+    let bench = "[[bench]]\nname = \"bench\"\nharness = false";
+    let project = project().package(".", "kinds", bench).unwrap();
     project.write("src/lib.rs", &cached("in_lib")).unwrap();
     let main = |name: &str| format!("{}fn main() {{ {name}(kinds::in_lib(1)); }}\n", cached(name));
     project.write("src/main.rs", &main("in_bin")).unwrap();
@@ -57,6 +59,11 @@ fn every_kind_of_target_is_fine() {
     );
     let tests = calls(&project, &["test", "--test", "test", "--", "--nocapture"]);
     assert_eq!(tests, ["hit kinds::in_lib fine", "miss kinds::in_test fine"]);
+    // Optimised, so all is another build context.
+    assert_eq!(
+        calls(&project, &["bench", "--bench", "bench"]),
+        ["miss kinds::in_bench fine", "miss kinds::in_lib fine"]
+    );
     // A new target is a crate root that the ledger does not know: it is asked for, not guessed.
     project.write("examples/new.rs", &main("in_new")).unwrap();
     assert_eq!(
@@ -152,6 +159,70 @@ fn a_target_directory_inside_the_project_is_found() {
         ["miss inside::f fine"]
     );
     assert!(dir.join("astrocache").is_dir());
+}
+
+#[test]
+fn target_and_build_directories_of_the_configuration_are_found() {
+    let mut project = project().package(".", "placed", "").unwrap();
+    project.unset_target();
+    project
+        .write("src/main.rs", &format!("{}fn main() {{ f(1); }}\n", cached("f")))
+        .unwrap();
+    let dir = |name: &str| target().join(name).to_str().unwrap().to_owned();
+    let config = format!("[build]\ntarget-dir = {:?}\n", dir("configured"));
+    project.write(".cargo/config.toml", &config).unwrap();
+    assert_eq!(calls(&project, &["run"]), ["miss placed::f fine"]);
+    assert!(target().join("configured/astrocache").is_dir());
+    // What is built stands apart from what is for people.
+    project
+        .write(
+            ".cargo/config.toml",
+            &format!("{config}build-dir = {:?}\n", dir("built")),
+        )
+        .unwrap();
+    assert_eq!(calls(&project, &["run"]), ["hit placed::f fine"]);
+    assert!(target().join("built/astrocache").is_dir());
+    assert!(!project.path().join("target").exists());
+}
+
+#[test]
+fn renamed_packages_and_libraries_are_fine() {
+    let project = project().env("ASTROCACHE_TOOL", TOOL);
+    project
+        .write(
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"a\", \"long-name\"]\nresolver = \"3\"\n",
+        )
+        .unwrap();
+    let renamed = "[dependencies]\nnick = { path = \"../long-name\", package = \"long-name\" }";
+    let project = project
+        .package("a", "renamer", renamed)
+        .unwrap()
+        .package(
+            "long-name",
+            "long-name",
+            "[lib]\nname = \"short\"\npath = \"src/code.rs\"",
+        )
+        .unwrap();
+    project.write("long-name/src/code.rs", &cached("in_it")).unwrap();
+    let main = format!("{}fn main() {{ here(nick::in_it(1)); }}\n", cached("here"));
+    project.write("a/src/main.rs", &main).unwrap();
+    let run = || calls(&project, &["run", "-p", "renamer"]);
+    let kinds = |calls: Vec<String>| {
+        calls
+            .into_iter()
+            .map(|call| call.split(' ').next_back().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(run()), ["fine", "fine"]);
+    project.edit("long-name/src/code.rs", "x + 1", "x + 2").unwrap();
+    let edited = run();
+    assert!(
+        edited
+            .iter()
+            .all(|call| call.starts_with("miss") && call.ends_with("fine")),
+        "{edited:?}"
+    );
 }
 
 #[test]

@@ -416,3 +416,68 @@ fn a_build_that_sets_what_documentation_has_is_cached_per_package() {
         "{said}"
     );
 }
+
+#[test]
+fn a_dependencys_build_script_that_sets_what_documentation_has_is_never_stale() {
+    let _alone = alone();
+    let project = workspace(&["app", "dep"], "[dependencies]\ndep = { path = \"../dep\" }");
+    plain(&project, "dep", "");
+    let dep = "pub fn go() -> u64 { value() }\n#[cfg(docsrs)] fn value() -> u64 { 2 }\n#[cfg(not(docsrs))] fn value() -> u64 { 1 }\n";
+    project.write("dep/src/lib.rs", dep).unwrap();
+    let script = "fn main() {\n    println!(\"cargo::rerun-if-changed=build.rs\");\n    println!(\"cargo::rerun-if-env-changed=LOOK\");\n    \
+                  println!(\"cargo::rustc-check-cfg=cfg(docsrs)\");\n    \
+                  if std::env::var_os(\"LOOK\").is_some() { println!(\"cargo::rustc-cfg=docsrs\"); }\n}\n";
+    project.write("dep/build.rs", script).unwrap();
+    let mut project = project;
+    let told = |project: &Project| {
+        let (text, call) = answer(project, &[]);
+        format!("{text} {} {}", call.event, call.kind)
+    };
+    assert_eq!(told(&project), "1 miss fine");
+    project.set("LOOK", "1");
+    let ran = project.cargo(&["run", "-p", "app"]).unwrap();
+    assert!(
+        ran.notices()[0].contains("the build script of `dep` sets `--cfg docsrs`, and cargo-astrocache leaves out"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        (ran.stdout.trim(), &*ran.calls()[0].short()),
+        ("2", "miss app::f coarse")
+    );
+    project.edit("dep/src/lib.rs", "{ 2 }", "{ 3 }").unwrap();
+    assert_eq!(told(&project), "3 miss coarse");
+    project.unset("LOOK");
+    assert_eq!(told(&project).split(' ').next_back(), Some("fine"));
+}
+
+#[test]
+fn a_feature_that_only_a_macro_asks_for_is_in_the_key() {
+    let _alone = alone();
+    let project = workspace(
+        &["app", "dep"],
+        "[features]\nloud = []\nmore = []\n[dependencies]\ndep = { path = \"../dep\" }",
+    );
+    plain(&project, "dep", "");
+    project.write("dep/src/lib.rs", "pub fn go() -> u64 { 1 }\n").unwrap();
+    let macros = "macro_rules! pick { ($name:ident) => { #[cfg(feature = \"loud\")] fn $name() -> u64 { 10 } #[cfg(not(feature = \"loud\"))] fn $name() -> u64 { 0 } } }\npick!(loudly);\n\
+                  macro_rules! told { ($name:ident, $is:meta, $isnt:meta) => { #[cfg($is)] fn $name() -> u64 { 100 } #[cfg($isnt)] fn $name() -> u64 { 0 } } }\n\
+                  told!(more, feature = \"more\", not(feature = \"more\"));\n\
+                  macro_rules! given { ($(#[$a:meta] $name:ident $x:literal)*) => { $(#[$a] fn $name() -> u64 { $x })* } }\n\
+                  given!(#[cfg(debug_assertions)] fast 0 #[cfg(not(debug_assertions))] fast 1000);\n";
+    project
+        .edit("app/src/main.rs", "fn main", &format!("{macros}fn main"))
+        .unwrap();
+    project
+        .edit("app/src/main.rs", "dep::go()", "dep::go() + loudly() + more() + fast()")
+        .unwrap();
+    let told = |args: &[&str]| {
+        let (text, call) = answer(&project, args);
+        format!("{text} {} {}", call.event, call.kind)
+    };
+    assert_eq!(told(&[]), "1 miss fine");
+    assert_eq!(told(&["--features", "loud"]), "11 miss fine");
+    assert_eq!(told(&["--features", "more"]), "101 miss fine");
+    assert_eq!(told(&["--release"]), "1001 miss fine");
+    assert_eq!(told(&[]), "1 hit fine");
+}

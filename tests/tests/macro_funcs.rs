@@ -121,8 +121,8 @@ fn they_are_listed_and_a_foreign_macro_of_that_name_is_not() {
         .output()
         .unwrap();
     expect![[r#"
-        funcs::f            src/main.rs:2  cdec22948e7d1571d9fafd1435217b61  new
-        funcs::main::func!  src/main.rs:3  dd1af78360715a686bbe36c7c1e97a7b  new
+        funcs::f            src/main.rs:2  fe46cb7be9dfb05e6cbe2cac4d55524d  new
+        funcs::main::func!  src/main.rs:3  3a40e2af4d42c1a8c20f81e61cf6e805  new
     "#]]
     .assert_eq(&String::from_utf8_lossy(&ran.stdout));
 }

@@ -88,12 +88,15 @@ pub struct LedgerRoot {
     pub target: String,
     /// The file it is written in, absolute.
     pub file: PathBuf,
-    /// The function's own name; `func!` for `astrocache::func!(..)`.
+    /// The function's own name; a macro's for a call that makes functions; `func!` for `astrocache::func!(..)`.
     pub name: String,
     /// Line of the name, from 1.
     pub line: u32,
     /// Column of the name, from 1, in characters.
     pub column: u32,
+    /// Of a macro call that makes cached functions: where it ends, as line and column. The place is that of the call then, the
+    /// name that of the macro, and functions whose names are in between are made of what the fingerprint covers.
+    pub until: Option<(u32, u32)>,
     /// Hash of the item without outer attributes; of the tokens inside the parentheses for `func!`.
     pub source: TokenHash,
     /// The closure's fingerprint.
@@ -101,7 +104,8 @@ pub struct LedgerRoot {
     /// Names of the crates that the fingerprint covers.
     pub crates: Vec<String>,
     /// The cfg predicates that occur in the closure: `debug_assertions`, `target_os="linux"`; features with their package in
-    /// front: `serde feature="derive"`; `serde features` for all that it has, where a build script can ask for any.
+    /// front: `serde feature="derive"`; `serde features` for all that it has, where a build script or a macro can ask for any;
+    /// [`crate::ALL_CFGS`].
     pub cfgs: Vec<String>,
     /// Names read by `env!` and `option_env!` in the closure.
     pub env: Vec<String>,
@@ -281,6 +285,9 @@ fn write_root(w: &mut Writer, root: &LedgerRoot) -> io::Result<()> {
     w.str(&root.name)?;
     w.u32(root.line);
     w.u32(root.column);
+    let (line, column) = root.until.unwrap_or_default();
+    w.u32(line);
+    w.u32(column);
     w.raw(root.source.as_bytes());
     w.raw(root.fingerprint.as_bytes());
     w.list(&root.crates, |w, text| w.str(text))?;
@@ -344,6 +351,7 @@ fn read_root(r: &mut Reader<'_>) -> Option<LedgerRoot> {
         name: r.str()?,
         line: r.u32()?,
         column: r.u32()?,
+        until: Some((r.u32()?, r.u32()?)).filter(|until| *until != (0, 0)),
         source: TokenHash::from_bytes(r.array()?),
         fingerprint: Fingerprint::from_bytes(r.array()?),
         crates: r.list(|r| r.str())?,

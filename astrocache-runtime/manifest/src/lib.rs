@@ -21,6 +21,10 @@ pub use manifest::{Manifest, ManifestError, ManifestErrorKind, ManifestPackage, 
 /// that sets one by hand.
 pub const FOR_DOCUMENTATION: &[&str] = &["doc", "docsrs", "doctest"];
 
+/// Among the cfgs of a [`LedgerRoot`]: a macro makes predicates that only its expansion shows, so all that the crate is told
+/// count.
+pub const ALL_CFGS: &str = "*";
+
 /// The one version of everything in this crate: the manifest, the ledger, and what goes into a fingerprint. A change
 /// to any of them, or to [`tokens::source_hash`], raises it.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;

@@ -53,7 +53,7 @@ fn the_text_form_is_sorted_and_pinned() {
     expect![[r##"
         # Written by `cargo astrocache update`. Commit this file; do not edit it by hand.
         # It lists the cached functions of this workspace and what stands for the code that each can run.
-        version = 2
+        version = 3
         platforms = ["aarch64-apple-darwin", "x86_64-unknown-linux-gnu"]
 
         [[package]]
@@ -172,9 +172,9 @@ fn a_merge_conflict_is_named_with_its_line() {
 #[test]
 fn a_newer_version_asks_for_a_newer_tool() {
     check_error(
-        "version = 3\n[[crate]]\n",
+        "version = 4\n[[crate]]\n",
         expect![
-            "Astrocache.lock:1: version 3 was written by a newer cargo-astrocache (this one reads up to 2); update it with `cargo install cargo-astrocache`"
+            "Astrocache.lock:1: version 4 was written by a newer cargo-astrocache (this one reads up to 3); update it with `cargo install cargo-astrocache`"
         ],
     );
 }

@@ -81,6 +81,7 @@ fn root(project: &Project, report: &RootReport, places: &BTreeMap<Utf8PathBuf, u
         name: report.name.clone(),
         line: report.line,
         column: report.column,
+        until: report.until,
         source: report.source,
         fingerprint: report.fingerprint,
         crates: report.crates.clone(),

@@ -8,6 +8,7 @@ mod live;
 mod load;
 #[cfg(test)]
 mod load_tests;
+mod made;
 #[cfg(test)]
 mod pack_tests;
 mod progress;

@@ -78,6 +78,8 @@ pub struct RootReport {
     /// Of the name, from 1.
     pub line: u32,
     pub column: u32,
+    /// Where it ends, if it is a macro call that makes cached functions: see [`LedgerRoot::until`](astrocache_manifest::LedgerRoot).
+    pub until: Option<(u32, u32)>,
     pub name: String,
     #[serde(with = "wire::token_hash")]
     pub source: TokenHash,

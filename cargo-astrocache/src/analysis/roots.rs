@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
+use super::made::{extent_of, makes_cached};
 use crate::{
     db::{Db, Workspace},
     fingerprint::DefPath,
@@ -146,7 +147,11 @@ pub fn annotated(db: &dyn Db, workspace: Workspace, crates: &[CrateId]) -> Vec<D
     let mut out = Vec::new();
     for &krate in crates {
         let map = declarations(db, workspace, krate);
-        let is_root = |&id: &DefId| is_annotated(&world, id) || is_func(db, workspace, &world, id);
+        let is_root = |&id: &DefId| {
+            let written = map.units[id.unit as usize].expansion.is_empty();
+            // Of what stands in a macro's body there is one at each call, and calls can be where none is seen.
+            written && (is_annotated(&world, id) || is_func(db, workspace, &world, id) || makes_cached(&world, id))
+        };
         out.extend(map.def_ids().filter(is_root));
     }
     out
@@ -190,15 +195,25 @@ fn is_func(db: &dyn Db, workspace: Workspace, world: &World<'_>, id: DefId) -> b
 }
 
 /// Is this the macro of that name?
-fn is_ours(world: &World<'_>, id: DefId, name: &str) -> bool {
+pub(super) fn is_ours(world: &World<'_>, id: DefId, name: &str) -> bool {
     world.project.package_of(id.krate).name == "astrocache-macros"
         && world.def(id).is_some_and(|def| def.name.as_str() == name)
 }
 
-/// All functions of `crates` with the paths they can be asked for.
-pub fn functions(world: &World<'_>, crates: &[CrateId]) -> Vec<(String, Option<String>, DefId)> {
+/// All functions of `crates`, and calls that make cached ones, with the paths they can be asked for.
+pub fn functions(db: &dyn Db, world: &World<'_>, crates: &[CrateId]) -> Vec<(String, Option<String>, DefId)> {
     let paths = DefPath { world };
     let maps = crates.iter().filter_map(|&krate| world.map(krate));
-    let ids = maps.flat_map(|map| map.def_ids().filter(|&id| map.def(id).kind == DefKind::Fn));
-    ids.map(|id| (paths.of(id), paths.short(id), id)).collect()
+    let ids = maps.flat_map(|map| {
+        let is_function = |&id: &DefId| map.def(id).kind == DefKind::Fn || makes_cached(world, id);
+        map.def_ids().filter(is_function)
+    });
+    ids.map(|id| (path(db, world, paths, id), paths.short(id), id))
+        .collect()
+}
+
+/// The path under which a root is reported: a macro call's with what tells it from others.
+pub fn path(db: &dyn Db, world: &World<'_>, paths: DefPath<'_>, id: DefId) -> String {
+    let arguments = extent_of(db, world, id).map(|it| it.0);
+    paths.of(id) + &arguments.unwrap_or_default()
 }

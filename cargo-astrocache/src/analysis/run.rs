@@ -11,6 +11,7 @@ use camino::Utf8PathBuf;
 use rayon::prelude::*;
 
 use super::{
+    made,
     progress::{self, Phase},
     report::{Analysis, ClosureItem, Diagnostic, LocalFile, RootReport, Stats},
     roots, skip,
@@ -313,7 +314,7 @@ impl Run<'_> {
                 Ok(all.into_iter().map(|id| (None, id)).collect())
             }
             Roots::Named(names) => {
-                let all = roots::functions(&resolver(&self.db, workspace), crates);
+                let all = roots::functions(&self.db, &resolver(&self.db, workspace), crates);
                 let mut out = Vec::new();
                 for name in names {
                     out.extend(find(name, &all)?.into_iter().map(|id| (Some(name.clone()), id)));
@@ -470,12 +471,13 @@ fn report(db: &dyn Db, workspace: Workspace, asked: Option<&str>, id: DefId, exp
     let report = RootReport {
         path: asked
             .filter(|name| name.contains("::"))
-            .map_or_else(|| paths.of(id), str::to_owned),
+            .map_or_else(|| roots::path(db, world, paths, id), str::to_owned),
         package: project.package_of(id.krate).name.clone(),
         target: target(project, id.krate),
         file,
         line: place.line,
         column: place.column,
+        until: made::extent_of(db, world, id).map(|it| it.1),
         name: world.def(id).map_or(String::new(), |def| def.name.as_str().to_owned()),
         source: source(db, world, id),
         fingerprint: printed.fingerprint,

@@ -12,6 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     keep,
+    made::extent,
     report::{Analysis, Diagnostic, LocalFile},
     roots,
     run::{AnalysisError, Places, Request, Roots, Run, sort, tell_apart, threads},
@@ -287,6 +288,9 @@ fn move_places(run: &Run<'_>, all: &[Source], changed: &BTreeSet<u32>, root: &mu
             0 => {
                 root.report.line = body.line;
                 root.report.column = body.column;
+                if root.report.until.is_some() {
+                    root.report.until = Some(extent(db, file, &spot.expansion, spot.def)?.1);
+                }
                 root.report.source = source_of(db, file, body.item_start, body.range.1)?.0;
             }
             _ => root.report.findings.get_mut(at - 1)?.line = body.line,

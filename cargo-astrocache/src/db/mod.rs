@@ -189,6 +189,11 @@ pub fn source_of(db: &dyn Db, file: SourceFile, start: u32, stop: u32) -> Option
     )))
 }
 
+/// The text that was hashed for a file; `None` if it is another by now, which is noticed.
+pub fn text_of(db: &dyn Db, file: SourceFile) -> Option<Arc<str>> {
+    db.files().text(file.path(db), file.revision(db)?)
+}
+
 /// What other files can see of a file.
 #[salsa::tracked(returns(clone))]
 pub fn items(db: &dyn Db, file: SourceFile) -> Arc<FileItems> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use astrocache_manifest::ALL_CFGS;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{fingerprint, own::Own, source_file};
@@ -115,6 +116,7 @@ pub fn collect(
 
 fn survey(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Found {
     let mut found = Found::default();
+    let mut pasted: BTreeMap<CrateId, BTreeSet<&'static str>> = BTreeMap::new();
     for item in &closure.items {
         let id = item.id;
         let package = world.project.krate(id.krate).package;
@@ -132,6 +134,10 @@ fn survey(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Found {
         own.with_body(id, |body| {
             let atoms = found.atoms.entry(package).or_default();
             atoms.extend(around.iter().chain(body.cfg_atoms.iter()).map(|atom| atom.as_str()));
+            if world.def(id).is_some_and(|def| def.kind == DefKind::Macro) {
+                let atoms = body.cfg_atoms.iter().map(|atom| atom.as_str());
+                pasted.entry(id.krate).or_default().extend(atoms);
+            }
             for name in &body.effects.env {
                 found.env.entry(name.as_str()).or_default().insert(package);
             }
@@ -141,6 +147,13 @@ fn survey(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Found {
         });
         let graph = own.graph(id);
         found.locations |= graph.of(world, id.def).all.iter().any(names_location);
+    }
+    // What a macro asks for is answered by the crate that it is pasted into.
+    for (mac, atoms) in &pasted {
+        for &krate in found.crates.iter().filter(|&&it| it != *mac && world.sees(it, *mac)) {
+            let package = world.project.krate(krate).package;
+            found.atoms.entry(package).or_default().extend(atoms);
+        }
     }
     found.positions = telling_their_place(world, closure, own);
     found
@@ -255,6 +268,9 @@ fn cfgs(world: &World<'_>, root: DefId, found: &Found, facts: &mut Facts) {
     for (&id, atoms) in &found.atoms {
         let package = world.project.package(id);
         for atom in atoms {
+            if *atom == ALL_CFGS {
+                facts.cfgs.insert(format!("{} features", package.name));
+            }
             let Some(feature) = atom.strip_prefix("feature=").map(|value| value.trim_matches('"')) else {
                 facts.cfgs.insert((*atom).to_owned());
                 continue;

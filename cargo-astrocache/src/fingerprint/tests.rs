@@ -56,7 +56,7 @@ fn own_hashes_and_the_fingerprint_are_pinned() {
     }
     let _ = writeln!(out, "{}", fingerprint(&db, workspace, root).fingerprint);
     expect![[r#"
-        format 2
+        format 3
         f091c693fd4e3a7e5fc2e64dd9e82f5a fn root
         abbdd541fd38984c8f1ce5e1dfd36166 struct Page
         ac6c7b0713ea64258d9cd12833171220 fn render
@@ -67,7 +67,7 @@ fn own_hashes_and_the_fingerprint_are_pinned() {
         a9659c407b5579e965d0a418517abe36 macro twice
         16413b3e641eb071fcf427cc62e21841 fn drop
         f12121d5f6dbaf49f62cd7c52f1cfb17 fn flush
-        e16720e3215f165e611431b3320fc18c
+        d1d33d6db5772149ca8d4310ff5470a9
     "#]]
     .assert_eq(&out);
 }

@@ -158,6 +158,7 @@ impl<'a> Flood<'a> {
             DefKind::MacroSite => {
                 self.type_is_live(id);
                 self.trait_is_live(id);
+                self.site_attributes(id);
                 if let (true, Some(module)) = (world.is_generated(id), world.module_of(id)) {
                     self.generated_code(id, module);
                 }

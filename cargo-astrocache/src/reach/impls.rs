@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     project::{CrateId, CrateKind},
-    resolve::{DefId, ImplEntry, ImplIdx, Index, Meaning, Res, TraitRef, Use},
+    resolve::{DefId, ImplEntry, ImplIdx, Index, Meaning, Ns, Res, Resolution, TraitRef},
     syntax::{DefData, DefKind, MentionKind, StdTraits},
 };
 
@@ -210,8 +210,44 @@ impl Flood<'_> {
                         self.open_trait(trait_);
                     }
                 }
-                if matches!(it.kind, MentionKind::Bound | MentionKind::Object) {
-                    self.open_std_trait(it);
+                if matches!(it.kind, MentionKind::Bound | MentionKind::Object)
+                    && let Meaning::Path(resolution) = &it.meaning
+                {
+                    self.open_std_trait(resolution);
+                }
+            }
+        }
+        self.open_call(root);
+    }
+
+    /// R8 for a macro call that stands for the functions that it makes: which tokens are of their signatures only the expansion
+    /// shows, so every trait that one names is open.
+    fn open_call(&mut self, root: DefId) {
+        if self.def(root).is_none_or(|def| def.kind != DefKind::MacroSite) {
+            return;
+        }
+        let Some(call) = self.world.module_of(root) else { return };
+        let world = self.world.clone();
+        let mut parts = vec![root];
+        parts.extend(&self.world.provides(root).macros);
+        for part in parts {
+            let graph = self.graph(part);
+            let tokens = graph.of(&world, part.def).all.iter();
+            for it in tokens.filter(|it| !matches!(it.kind, MentionKind::Method | MentionKind::Macro)) {
+                for module in [it.module, call] {
+                    let found = self.world.resolve(module, &it.path, Ns::Type);
+                    if found.unresolved.is_some() || found.assoc_from.is_some() {
+                        continue;
+                    }
+                    for target in &found.targets {
+                        match target.res {
+                            Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) => {
+                                self.open_trait(id)
+                            }
+                            _ => {}
+                        }
+                    }
+                    self.open_std_trait(&found);
                 }
             }
         }
@@ -219,10 +255,7 @@ impl Flood<'_> {
 
     /// R8 for a bound that is an un-analyzed trait: all types that implement it, by name, can come in. Its impls are live with
     /// the types (R6).
-    fn open_std_trait(&mut self, bound: &Use) {
-        let Meaning::Path(resolution) = &bound.meaning else {
-            return;
-        };
+    fn open_std_trait(&mut self, resolution: &Resolution) {
         let mut names = BTreeSet::new();
         for target in &resolution.targets {
             if let Res::External(path) = target.res {
@@ -328,7 +361,9 @@ impl Flood<'_> {
                 for trait_ in self.traits_of(it) {
                     self.open_trait(trait_);
                 }
-                self.open_std_trait(it);
+                if let Meaning::Path(resolution) = &it.meaning {
+                    self.open_std_trait(resolution);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@
 use super::{Rule, flood::Flood};
 use crate::{
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
-    syntax::{DefData, MentionKind, StdTraits, known},
+    syntax::{DefData, MentionKind, Name, StdTraits, known},
 };
 
 impl Flood<'_> {
@@ -44,10 +44,12 @@ impl Flood<'_> {
         let Some(DefData::Macro(facts)) = self.def(mac).map(|it| &it.data) else {
             return;
         };
-        let imports = facts.imports;
+        let (imports, attributes) = (facts.imports, facts.tokens.attributes.clone());
         if !self.expanded.insert((mac, module)) {
             return;
         }
+        let home = self.world.module_of(mac).unwrap_or(module);
+        self.token_attributes(&attributes, home, module);
         let current = self.current;
         self.current = self.live.get(&mac).copied();
         let world = self.world.clone();
@@ -67,6 +69,47 @@ impl Flood<'_> {
             }
         }
         self.current = current;
+    }
+
+    /// R10 for attributes and derives among the tokens of a macro or of its call.
+    fn token_attributes(&mut self, paths: &[Box<[Name]>], home: ModId, call: ModId) {
+        for path in paths {
+            for from in [home, call] {
+                self.proc_macro_named(path, from, call);
+            }
+        }
+    }
+
+    fn proc_macro_named(&mut self, path: &[Name], from: ModId, call: ModId) {
+        for target in self.world.resolve(from, path, Ns::Macro).targets {
+            if let Some(def) = as_def(target.res)
+                && matches!(self.def(def).map(|it| &it.data), Some(DefData::ProcMacro(_)))
+            {
+                self.proc_macro(def, call);
+            }
+        }
+    }
+
+    /// R10 for the arguments of a macro site: attributes there, and names that the macro may put into one.
+    pub fn site_attributes(&mut self, site: DefId) {
+        let world = self.world.clone();
+        let (Some(DefData::Site(facts)), Some(module)) = (world.def(site).map(|it| &it.data), world.module_of(site))
+        else {
+            return;
+        };
+        self.token_attributes(&facts.tokens.attributes, module, module);
+        let takes_names = |&mac: &DefId| match world.def(mac).map(|it| &it.data) {
+            Some(DefData::Macro(facts)) => facts.tokens.attribute_arg,
+            _ => false,
+        };
+        if !world.provides(site).macros.iter().any(takes_names) {
+            return;
+        }
+        let graph = self.graph(site);
+        let tokens = graph.of(&world, site.def).all.iter();
+        for it in tokens.filter(|it| matches!(it.kind, MentionKind::Token | MentionKind::WeakToken)) {
+            self.proc_macro_named(&it.path, it.module, module);
+        }
     }
 
     fn method_at(&mut self, mac: DefId, it: &Use, module: ModId) {

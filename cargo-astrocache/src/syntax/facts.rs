@@ -256,6 +256,8 @@ pub struct SiteFacts {
     pub include: Option<Box<[Name]>>,
     /// Inside an impl or trait.
     pub assoc: bool,
+    /// Another macro gets this call, and may make something else of its tokens.
+    pub enclosed: bool,
 }
 
 /// Names that a token stream defines, as far as tokens tell.
@@ -273,6 +275,12 @@ pub struct ProvidedTokens {
     pub aliases: bool,
     /// Glues identifiers (`[<..>]`, `concat_idents`): may define any name.
     pub glue: bool,
+    /// Paths right after `#[`, and in `derive(..)` and `cfg_attr(..)` there.
+    pub attributes: Box<[Path]>,
+    /// An attribute or a derive has `$x`.
+    pub attribute_arg: bool,
+    /// What it defines may be there for tests only: `test` or `bench` is among the words.
+    pub test: bool,
 }
 
 /// The header of an `impl` in a token stream.

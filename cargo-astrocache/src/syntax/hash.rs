@@ -143,6 +143,15 @@ pub fn source_hash(text: &str, edition: Edition) -> TokenHash {
     tokens::source_hash(toks)
 }
 
+/// The first name among the arguments of a macro call, or nothing: what the call is told apart by.
+pub fn first_argument(call: &str, edition: Edition) -> &str {
+    let lexed = ra_ap_parser::LexedStr::new(edition, call);
+    let kinds = |i: &usize| lexed.kind(*i);
+    let open = (0..lexed.len()).find(|i| matches!(kinds(i), L_PAREN | L_BRACK | L_CURLY));
+    let name = open.and_then(|open| (open..lexed.len()).find(|i| kinds(i) == IDENT));
+    name.map_or("", |i| &call[lexed.text_range(i)])
+}
+
 fn push_tok<'a>(kind: SyntaxKind, text: &'a str, out: &mut Vec<Tok<'a>>) {
     match kind {
         WHITESPACE | COMMENT | SHEBANG => {}

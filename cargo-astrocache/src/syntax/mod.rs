@@ -14,7 +14,7 @@ mod tree;
 pub use cfg::{Cfg, Condition};
 pub use codec::{Encoded, code_hash, decode_bodies, decode_items, encode};
 pub use facts::*;
-pub use hash::{source_hash, string_literals};
+pub use hash::{first_argument, source_hash, string_literals};
 pub use lower::facts;
 pub use name::{Name, known};
 pub use std_traits::StdTraits;

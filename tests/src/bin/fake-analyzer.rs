@@ -121,6 +121,7 @@ fn analyze(root: &Path) -> Ledger {
                 name,
                 line: span.start().line as u32,
                 column: span.start().column as u32 + 1,
+                until: None,
                 source,
                 fingerprint: Fingerprint::from_bytes([0; 16]),
                 crates: vec![],

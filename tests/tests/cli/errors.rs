@@ -169,7 +169,7 @@ fn a_manifest_of_a_newer_version_is_nobodys_to_replace() {
         expect![[r#"
             exit: 2
             --- stderr
-            error: cannot use the manifest: ROOT/Astrocache.lock:1: version 99 was written by a newer cargo-astrocache (this one reads up to 2); update it with `cargo install cargo-astrocache`
+            error: cannot use the manifest: ROOT/Astrocache.lock:1: version 99 was written by a newer cargo-astrocache (this one reads up to 3); update it with `cargo install cargo-astrocache`
         "#]],
     );
     for command in ["check", "list"] {

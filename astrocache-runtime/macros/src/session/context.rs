@@ -24,7 +24,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use astrocache_manifest::{FORMAT_VERSION, LedgerRoot};
+use astrocache_manifest::{ALL_CFGS, FORMAT_VERSION, LedgerRoot};
 
 use super::argv::Compilation;
 use super::coarse;
@@ -73,6 +73,7 @@ impl Context<'_> {
         for predicate in &root.cfgs {
             fields.add(predicate);
             match package_feature(predicate) {
+                _ if predicate == ALL_CFGS => self.all_cfgs(&mut fields),
                 Some((package, feature)) => self.feature(&mut fields, package, feature),
                 None => fields.add(if self.holds(predicate) { "on" } else { "off" }),
             }

@@ -12,11 +12,12 @@ use astrocache_manifest::{FOR_DOCUMENTATION, Ledger, LedgerLibrary, Manifest, Ma
 use super::argv::Compilation;
 use super::matching::same_file;
 use super::records::awaited_features_of;
+use super::scripts::printed_cfg;
 use super::units::{Unit, Units};
 
 /// Is everything in this build in the ledger's graph?
 pub fn by_ledger(ledger: &Ledger, compilation: &Compilation, units: &Units) -> Result<(), String> {
-    outside_documentation(compilation)?;
+    outside_documentation(compilation, units)?;
     let by_hash: BTreeMap<&str, &Unit> = units
         .dependencies
         .iter()
@@ -48,7 +49,7 @@ pub fn by_ledger(ledger: &Ledger, compilation: &Compilation, units: &Units) -> R
 /// Is all local code in this build in the manifest, with no more features? Other code is pinned, and its units' hashes are in
 /// the context of a trusted answer.
 pub fn by_manifest(manifest: &Manifest, compilation: &Compilation, units: &Units) -> Result<(), String> {
-    outside_documentation(compilation)?;
+    outside_documentation(compilation, units)?;
     let root = fs::canonicalize(&compilation.cwd).unwrap_or_else(|_| compilation.cwd.clone());
     let dirs = manifest.packages.iter().filter_map(|package| {
         let dir = fs::canonicalize(root.join(&package.path)).ok()?;
@@ -88,27 +89,34 @@ pub fn by_manifest(manifest: &Manifest, compilation: &Compilation, units: &Units
     }
 }
 
-/// The analyzer leaves out the branches of documentation builds. Our own command line shows what flags bring them in; a build
-/// script of a dependency does it by docs.rs's variable.
-fn outside_documentation(compilation: &Compilation) -> Result<(), String> {
-    let by_variable = std::env::var_os("DOCS_RS").map(|_| "the variable DOCS_RS".to_owned());
-    let set = documenting(&compilation.cfgs).map(|cfg| format!("`--cfg {cfg}`"));
-    match set.or(by_variable) {
+/// The analyzer leaves out the branches of documentation builds. Our own command line shows what flags and our own build script
+/// bring them in; a build script of a dependency does it by what it prints, maybe because of docs.rs's variable.
+fn outside_documentation(compilation: &Compilation, units: &Units) -> Result<(), String> {
+    let by_flag = || documents(compilation.cfgs.iter().map(String::as_str)).map(|cfg| format!("`--cfg {cfg}` is set"));
+    let by_variable = || std::env::var_os("DOCS_RS").map(|_| "the variable DOCS_RS is set".to_owned());
+    let set = match by_flag().or_else(by_variable) {
+        Some(set) => Some(set),
+        None => {
+            let printed = printed_cfg(&units.dependencies, |cfg| documents([cfg]).is_some())?;
+            printed.map(|(package, cfg)| format!("the build script of `{package}` sets `--cfg {cfg}`"))
+        }
+    };
+    match set {
         Some(set) => Err(format!(
-            "{set} is set, and cargo-astrocache leaves out code that is only for documentation"
+            "{set}, and cargo-astrocache leaves out code that is only for documentation"
         )),
         None => Ok(()),
     }
 }
 
-/// The first of these flags that names a cfg of documentation builds, however it is written.
-fn documenting(cfgs: &[String]) -> Option<&String> {
-    let named = |cfg: &&String| {
+/// The first of these that names a cfg of documentation builds, however it is written.
+fn documents<'a>(cfgs: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let named = |cfg: &&str| {
         let name = cfg.split('=').next().unwrap_or_default();
         let mut words = name.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.any(|word| FOR_DOCUMENTATION.contains(&word))
     };
-    cfgs.iter().find(named)
+    cfgs.into_iter().find(named)
 }
 
 fn unseen(package: &str) -> String {
@@ -175,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_flag_for_documentation_is_seen_however_it_is_written() {
-        let seen = |cfg: &str| documenting(&["feature=\"doc\"".to_owned(), cfg.to_owned()]).is_some();
+        let seen = |cfg: &str| documents(["feature=\"doc\"", cfg]).is_some();
         for cfg in ["doc", "docsrs", "doctest", " docsrs ", "r#doc", "docsrs/* x */"] {
             assert!(seen(cfg), "{cfg}");
         }

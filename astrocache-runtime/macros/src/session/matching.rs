@@ -1,5 +1,5 @@
-//! Which entry of the ledger or the manifest a function is: by file, name and own tokens; where that leaves several with
-//! different fingerprints, by place. Found by none of this means "not known", never "wrong".
+//! Which entry of the ledger or the manifest a function is: by file, name and own tokens, and by place. One that a macro made
+//! has the entry of the macro's call, if its name is written there. Found by none of this means "not known", never "wrong".
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,15 +37,55 @@ impl Place {
     }
 }
 
+impl Place {
+    /// A build context that holds for this function alone, whatever else its entry speaks for.
+    pub fn told_apart(&self, context: [u8; 16]) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(&context)
+            .update(self.source.as_bytes())
+            .update(self.name.as_bytes());
+        let mut out = [0; 16];
+        out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        out
+    }
+}
+
+/// An entry, and how many functions there can be that it speaks for.
+pub struct Match<'l> {
+    pub root: &'l LedgerRoot,
+    pub times: usize,
+}
+
 /// The function's entry in the ledger.
-pub fn ledger_root<'l>(ledger: &'l Ledger, compilation: &Compilation, place: &Place) -> Option<&'l LedgerRoot> {
+pub fn ledger_root<'l>(ledger: &'l Ledger, compilation: &Compilation, place: &Place) -> Option<Match<'l>> {
     let file = compilation.cwd.join(place.file.as_ref()?);
-    let alike = |root: &&LedgerRoot| {
-        // Of a long list, the tokens rule out most, and fastest.
-        root.source == place.source && plain(&root.name) == place.name && same_file(&root.file, &file)
+    let same = |root: &&LedgerRoot| {
+        // Of a long list, the tokens rule out most, and fastest. The place tells the function from one of the same tokens that a
+        // macro made elsewhere in the file.
+        root.source == place.source
+            && (root.line, root.column) == (place.line, place.column)
+            && plain(&root.name) == place.name
+            && same_file(&root.file, &file)
     };
-    let mut found: Vec<&LedgerRoot> = ledger.roots.iter().filter(alike).collect();
-    // One file can be part of two targets.
+    only(ledger, compilation, ledger.roots.iter().filter(same).collect())
+}
+
+/// The entry of the macro call among whose arguments the function's name is written.
+pub fn ledger_call<'l>(ledger: &'l Ledger, compilation: &Compilation, place: &Place) -> Option<Match<'l>> {
+    let file = compilation.cwd.join(place.file.as_ref()?);
+    let at = (place.line, place.column);
+    let around = |root: &&LedgerRoot| {
+        let inside = root
+            .until
+            .is_some_and(|until| (root.line, root.column) < at && at < until);
+        inside && same_file(&root.file, &file)
+    };
+    only(ledger, compilation, ledger.roots.iter().filter(around).collect())
+}
+
+/// The one of these that is of this compilation. One file can be part of two targets, or of one more than once.
+fn only<'l>(ledger: &Ledger, compilation: &Compilation, mut found: Vec<&'l LedgerRoot>) -> Option<Match<'l>> {
     let here = |root: &LedgerRoot| {
         ledger.crates.iter().any(|krate| {
             krate.package == root.package
@@ -56,18 +96,11 @@ pub fn ledger_root<'l>(ledger: &'l Ledger, compilation: &Compilation, place: &Pl
     if found.len() > 1 && found.iter().any(|root| here(root)) {
         found.retain(|root| here(root));
     }
-    if one_answer(&found) {
-        return found.first().copied();
-    }
-    found.retain(|root| root.line == place.line);
-    if !one_answer(&found) {
-        found.retain(|root| root.column == place.column);
-    }
-    if one_answer(&found) {
-        found.first().copied()
-    } else {
-        None
-    }
+    let root = found.first().filter(|_| one_answer(&found))?;
+    Some(Match {
+        root,
+        times: found.len(),
+    })
 }
 
 /// Raw names are the names they stand for.
@@ -102,10 +135,22 @@ pub fn manifest_root<'m>(manifest: &'m Manifest, compilation: &Compilation, plac
         .filter(|root| root.package == compilation.package)
         .collect();
     let first = *found.first()?;
-    found
-        .iter()
-        .all(|root| root.fingerprint == first.fingerprint)
-        .then_some(first)
+    let one_answer = found.iter().all(|root| root.fingerprint == first.fingerprint);
+    (one_answer && is_written(&file, place)).then_some(first)
+}
+
+/// Is the function written at its place, or did a macro make one of the same tokens?
+fn is_written(file: &Path, place: &Place) -> bool {
+    let Ok(text) = fs::read_to_string(file) else {
+        return false;
+    };
+    if place.name == "func!" {
+        return !text.contains("macro_rules!");
+    }
+    let line = text.lines().nth((place.line as usize).saturating_sub(1));
+    let before: Option<String> =
+        line.map(|line| line.chars().take((place.column as usize).saturating_sub(1)).collect());
+    before.is_some_and(|before| before.trim_end().ends_with("fn"))
 }
 
 /// Is it one file, whatever links lead to it?
@@ -133,6 +178,7 @@ mod tests {
             name: "f".into(),
             line,
             column,
+            until: None,
             source: TokenHash::from_bytes([1; 16]),
             fingerprint: Fingerprint::from_bytes([fingerprint; 16]),
             crates: vec![],
@@ -171,24 +217,19 @@ mod tests {
             source: TokenHash::from_bytes([1; 16]),
         };
         change(&mut place);
-        ledger_root(&ledger, &compilation, &place).map(|root| root.fingerprint.as_bytes()[0])
+        ledger_root(&ledger, &compilation, &place).map(|found| found.root.fingerprint.as_bytes()[0])
     }
 
     #[test]
-    fn file_name_and_tokens_must_all_agree() {
-        assert_eq!(find(vec![root("lib", 9, 9, 7)], |_| ()), Some(7));
-        assert_eq!(find(vec![root("lib", 3, 4, 7)], |place| place.name = "g".into()), None);
-        assert_eq!(
-            find(vec![root("lib", 3, 4, 7)], |place| place.source =
-                TokenHash::from_bytes([2; 16])),
-            None
-        );
-        assert_eq!(
-            find(vec![root("lib", 3, 4, 7)], |place| place.file =
-                Some("src/b/a.rs".into())),
-            None
-        );
-        assert_eq!(find(vec![root("lib", 3, 4, 7)], |place| place.file = None), None);
+    fn file_name_tokens_and_place_must_all_agree() {
+        let one = || vec![root("lib", 3, 4, 7)];
+        assert_eq!(find(one(), |_| ()), Some(7));
+        assert_eq!(find(one(), |place| place.name = "g".into()), None);
+        assert_eq!(find(one(), |place| place.source = TokenHash::from_bytes([2; 16])), None);
+        assert_eq!(find(one(), |place| place.file = Some("src/b/a.rs".into())), None);
+        assert_eq!(find(one(), |place| place.file = None), None);
+        assert_eq!(find(vec![root("lib", 2, 4, 7)], |_| ()), None);
+        assert_eq!(find(vec![root("lib", 3, 5, 7)], |_| ()), None);
     }
 
     #[test]
@@ -204,7 +245,55 @@ mod tests {
     fn twins_are_told_apart_by_place_or_not_at_all() {
         assert_eq!(find(vec![root("lib", 1, 4, 7), root("lib", 3, 4, 8)], |_| ()), Some(8));
         assert_eq!(find(vec![root("lib", 3, 1, 7), root("lib", 3, 4, 8)], |_| ()), Some(8));
-        assert_eq!(find(vec![root("lib", 1, 4, 7), root("lib", 2, 4, 8)], |_| ()), None);
-        assert_eq!(find(vec![root("lib", 1, 4, 7), root("lib", 2, 4, 7)], |_| ()), Some(7));
+        // A file that is two modules.
+        assert_eq!(find(vec![root("lib", 3, 4, 7), root("lib", 3, 4, 8)], |_| ()), None);
+        assert_eq!(find(vec![root("lib", 3, 4, 7), root("lib", 3, 4, 7)], |_| ()), Some(7));
+    }
+
+    #[test]
+    fn a_made_function_is_found_by_the_call_around_its_name() {
+        let call = |line, column, until| LedgerRoot {
+            until: Some(until),
+            ..root("lib", line, column, 7)
+        };
+        let found = |root: LedgerRoot| {
+            let compilation = Compilation {
+                cwd: "/w".into(),
+                ..Compilation::default()
+            };
+            let place = Place {
+                name: "g".into(),
+                file: Some("src/a.rs".into()),
+                line: 3,
+                column: 4,
+                source: TokenHash::from_bytes([2; 16]),
+            };
+            let ledger = Ledger {
+                roots: vec![root],
+                ..Ledger::default()
+            };
+            ledger_call(&ledger, &compilation, &place).is_some()
+        };
+        assert!(found(call(3, 1, (3, 9))) && found(call(2, 9, (4, 1))) && found(call(3, 3, (3, 5))));
+        assert!(!found(call(3, 4, (3, 9))) && !found(call(3, 1, (3, 4))) && !found(call(4, 1, (5, 1))));
+        assert!(!found(root("lib", 1, 1, 7)), "not every entry is a call");
+    }
+
+    #[test]
+    fn a_function_of_the_manifest_is_written_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.rs");
+        fs::write(&file, "mod a { pub fn f() {} }\nmake!(f);\n").unwrap();
+        let place = |line, column| Place {
+            name: "f".into(),
+            file: None,
+            line,
+            column,
+            source: TokenHash::from_bytes([1; 16]),
+        };
+        assert!(is_written(&file, &place(1, 16)));
+        assert!(
+            !is_written(&file, &place(2, 7)) && !is_written(&file, &place(9, 1)) && !is_written(&file, &place(0, 0))
+        );
     }
 }

@@ -13,11 +13,13 @@ mod notice;
 mod options;
 mod records;
 mod scan;
+mod scripts;
 mod units;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 
 use astrocache_manifest::{Finding, Ledger, LedgerRoot, Manifest, Root};
 
@@ -25,6 +27,7 @@ use self::analyzer::NoLedger;
 use self::argv::{Compilation, Task};
 use self::context::Context;
 use self::guard::Guard;
+use self::matching::Match;
 pub use self::matching::Place;
 use self::units::Units;
 
@@ -106,6 +109,9 @@ enum Session {
     Build(Box<Build>),
 }
 
+/// An entry's path, and a function's name and tokens.
+type Taken = (String, String, [u8; 16]);
+
 /// A compilation that makes code.
 struct Build {
     compilation: Compilation,
@@ -113,6 +119,8 @@ struct Build {
     manifest: Option<Manifest>,
     units: Result<Units, String>,
     coarse: OnceLock<Result<[u8; 16], String>>,
+    /// Functions that got a fine answer, by entry, name and tokens.
+    taken: Mutex<BTreeMap<Taken, usize>>,
     /// What is wrong with each of the ledger's files, or with a dependency.
     settled: OnceLock<Result<Vec<Option<String>>, String>>,
 }
@@ -152,6 +160,7 @@ impl Build {
             manifest,
             units,
             coarse: OnceLock::new(),
+            taken: Mutex::default(),
             settled: OnceLock::new(),
         }
     }
@@ -173,7 +182,13 @@ impl Build {
 
     fn fine(&self, place: &Place) -> Option<Found> {
         let ledger = self.ledger.as_ref().ok()?;
-        let root = matching::ledger_root(ledger, &self.compilation, place)?;
+        let written = matching::ledger_root(ledger, &self.compilation, place);
+        let is_made = written.is_none();
+        let found = written.or_else(|| matching::ledger_call(ledger, &self.compilation, place))?;
+        let root = found.root;
+        if !self.is_free(&found, place) {
+            return None;
+        }
         if let Err(why) = self.settled(ledger, root) {
             return Some(self.none(why));
         }
@@ -183,6 +198,11 @@ impl Build {
             units,
         }
         .fine(root);
+        // One entry speaks for all that a call makes.
+        let context = match is_made {
+            true => place.told_apart(context),
+            false => context,
+        };
         Some(Found {
             kind: Kind::Fine,
             path: Some(root.path.clone()),
@@ -194,6 +214,19 @@ impl Build {
             why: String::new(),
             findings: root.findings.clone(),
         })
+    }
+
+    /// A macro that pastes its arguments twice makes functions that nothing here tells apart: all but the first go without.
+    /// A `func!` is pasted with its surroundings, and its value is of a type of its own.
+    fn is_free(&self, found: &Match<'_>, place: &Place) -> bool {
+        if place.name == "func!" {
+            return true;
+        }
+        let name = (found.root.path.clone(), place.name.clone(), *place.source.as_bytes());
+        let Ok(mut taken) = self.taken.lock() else { return false };
+        let times = taken.entry(name).or_default();
+        *times += 1;
+        *times <= found.times
     }
 
     /// Were the closure's files left alone while they were compiled? All files are looked at once, for all functions.

@@ -114,9 +114,7 @@ impl Profile {
     pub fn recorded_dependencies(&self, records: &Path) -> Result<Vec<String>, String> {
         let record = record_of(records).ok_or_else(|| unknown(records))?;
         let dependencies = dependencies_in(&record).ok_or_else(|| unknown(records))?;
-        let libraries = dependencies
-            .into_iter()
-            .filter(|(name, _)| name != "build_script_build");
+        let libraries = dependencies.into_iter().filter(|(name, _)| !is_script(name));
         libraries
             .map(|(name, fingerprint)| self.unit_with(&name, fingerprint).ok_or_else(|| unknown(records)))
             .collect()
@@ -124,11 +122,7 @@ impl Profile {
 
     /// The unit whose record has this fingerprint. Its package usually has the name that its dependent uses.
     fn unit_with(&self, name: &str, fingerprint: u64) -> Option<String> {
-        let text: String = fingerprint
-            .to_le_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let text = as_text(fingerprint);
         let named = |dir: &str| {
             dir.rsplit_once('-')
                 .is_some_and(|(package, _)| package.replace('-', "_") == name)
@@ -145,6 +139,42 @@ impl Profile {
         let mut units = likely.into_iter().chain(others);
         units.find(|(_, dir)| has(dir)).map(|(hash, _)| hash.clone())
     }
+}
+
+/// A build script's name among the dependencies: `build_script_` and the stem of its file.
+fn is_script(name: &str) -> bool {
+    name.starts_with("build_script_")
+}
+
+/// As cargo writes a fingerprint into a file of its own.
+fn as_text(fingerprint: u64) -> String {
+    fingerprint
+        .to_le_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The directory name of the run of a build script that a unit was built with; `None` in it if it has no script. `None`: it is
+/// not recorded yet, or in an unknown form.
+pub fn script_of(records: &Path, package: &str) -> Option<Option<String>> {
+    let dependencies = dependencies_in(&record_of(records)?)?;
+    let Some((_, fingerprint)) = dependencies.into_iter().find(|(name, _)| is_script(name)) else {
+        return Some(None);
+    };
+    let text = as_text(fingerprint);
+    let is_it = |run: &fs::DirEntry| {
+        let files = fs::read_dir(run.path()).into_iter().flatten().filter_map(Result::ok);
+        let mut files = files.filter(|file| file.file_name().to_string_lossy().starts_with("run-build-script-"));
+        files.any(|file| fs::read_to_string(file.path()).is_ok_and(|found| found == text))
+    };
+    let of_package = |run: &fs::DirEntry| {
+        let name = run.file_name().to_string_lossy().into_owned();
+        name.rsplit_once('-').is_some_and(|(name, _)| name == package)
+    };
+    let mut runs = fs::read_dir(records.parent()?).ok()?.filter_map(Result::ok);
+    let run = runs.find(|run| of_package(run) && is_it(run))?;
+    Some(Some(run.file_name().to_string_lossy().into_owned()))
 }
 
 /// Cargo's record of a library or proc macro.

@@ -43,6 +43,8 @@ pub fn is_item(kind: SyntaxKind) -> bool {
 /// Lowers one item declared in `scope`, or held by `parent`.
 pub fn lower(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefIdx>) {
     let attrs = cx.attrs(node);
+    let outside = cx.enclosing.rewritten;
+    cx.enclosing.rewritten |= attrs.macros.iter().any(|(it, _)| !it.derive);
     match cx.tree.kind(node) {
         USE => lower_use(cx, node, scope, &attrs),
         EXTERN_CRATE => lower_extern_crate(cx, node, scope, &attrs),
@@ -53,6 +55,7 @@ pub fn lower(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<
             lower_def(cx, node, scope, parent, attrs, &TokenSink::default());
         }
     }
+    cx.enclosing.rewritten = outside;
 }
 
 /// Lowers what stands directly in a module, a file or an item list.

@@ -86,6 +86,8 @@ struct Lower<'a, 'o> {
 struct Enclosing {
     /// Outermost first.
     macros: Vec<Path>,
+    /// An item around them has an attribute macro.
+    rewritten: bool,
     /// Hash of the `if #[cfg(..)]` conditions around them, 0 if there are none.
     cfg: u64,
     cfg_atoms: Vec<Name>,

@@ -179,6 +179,7 @@ fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<DefId
         bare: toks.is_empty(),
         include: include(tree, &path, &toks),
         assoc: parent.is_some(),
+        enclosed: !cx.enclosing.macros.is_empty() || cx.enclosing.rewritten || !attrs.macros.is_empty(),
         path: path.clone(),
     };
     let def = cx.out.push_def(Def {
@@ -441,13 +442,14 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
     groups.len() == 2
 }
 
+/// Every name; but not that of our own attribute, which would be in each call that hands it on.
 fn idents(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
-    sorted(
-        toks.iter()
-            .filter(|&&t| is_segment(tree.kind(t)))
-            .map(|&t| Name::ident(tree.token_text(t)))
-            .collect(),
-    )
+    let is_attribute = |at: usize| at > 0 && matches!(tree.kind(toks[at - 1]), L_BRACK | COLON | COLON2);
+    let names = (0..toks.len()).filter(|&at| {
+        let is_ours = tree.token_text(toks[at]) == "cached" && is_attribute(at);
+        is_segment(tree.kind(toks[at])) && !is_ours
+    });
+    sorted(names.map(|at| Name::ident(tree.token_text(toks[at]))).collect())
 }
 
 fn all_paths(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
@@ -496,6 +498,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     let mut out = ProvidedTokens::default();
     let mut defines = Vec::new();
     let mut impls = Vec::new();
+    let mut attributes = Vec::new();
     for at in 0..toks.len() {
         match tree.kind(toks[at]) {
             FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | CONST_KW | STATIC_KW => {
@@ -506,6 +509,7 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
             IDENT | UNION_KW | MACRO_RULES_KW => match tree.token_text(toks[at]) {
                 "union" | "macro_rules" => define(tree, toks, at, &mut defines, &mut out),
                 "concat_idents" | "paste" => out.glue = true,
+                "test" | "bench" => out.test = true,
                 _ => {}
             },
             USE_KW => {
@@ -513,20 +517,39 @@ fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
                 imported(tree, &toks[at + 1..], &mut defines, &mut out);
             }
             IMPL_KW if is_impl_header(tree, toks, at) => impls.push(impl_header(tree, &toks[at + 1..])),
+            L_BRACK if at > 0 && tree.kind(toks[at - 1]) == POUND => {
+                let start = after_path_sep(tree, toks, at + 1).unwrap_or(at + 1);
+                let inside = toks.get(start..matching_close(tree, toks, at)).unwrap_or_default();
+                let holds_arg = |&t: &Idx| tree.kind(t) == DOLLAR;
+                out.attribute_arg |= inside.first().is_some_and(holds_arg);
+                if inside.is_empty() || !starts_path(tree, inside, 0) {
+                    continue;
+                }
+                let (path, next) = gather(tree, toks, start, &mut Vec::new());
+                if matches!(path[path.len() - 1].as_str(), "derive" | "cfg_attr") {
+                    let list = inside.get(next - start..).unwrap_or_default();
+                    out.attribute_arg |= list.iter().any(holds_arg);
+                    attributes.extend(all_paths(tree, list));
+                }
+                attributes.push(path);
+            }
             L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
                 out.glue = true;
             }
             _ => {}
         }
     }
+    out.attributes = attributes.into();
     out.defines = sorted(defines);
     out.impls = impls.into();
     out
 }
 
 fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
-    let behind_star = keyword > 0 && tree.kind(toks[keyword - 1]) == STAR;
-    if behind_star {
+    // `*const T` is a type; in `$(..)* const X` the star repeats what is before.
+    let before = |back: usize| keyword.checked_sub(back).map(|at| tree.kind(toks[at]));
+    let repeats = before(2) == Some(R_PAREN) || before(3) == Some(R_PAREN);
+    if tree.kind(toks[keyword]) == CONST_KW && before(1) == Some(STAR) && !repeats {
         return;
     }
     let skipped = |&&t: &&Idx| {
@@ -630,6 +653,9 @@ fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
     for &token in toks {
         body.reach(StdTraits::of_punctuation(tree.kind(token)));
     }
+    if mode != Mode::Quoted {
+        cfg_atoms(tree, toks, body);
+    }
     let mut consumed = Vec::new();
     let mut at = 0;
     while at < toks.len() {
@@ -648,6 +674,25 @@ fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
             _ => {}
         }
         at += 1;
+    }
+}
+
+/// What the tokens may ask of the build: `cfg(..)` and `cfg_attr(..)` of an attribute. In `#[cfg($when)]` the predicate is an
+/// argument: of those, features and `test` are known by their form; any other is among all that the crate is told.
+fn cfg_atoms(tree: &Tree<'_>, toks: &[Idx], body: &mut Body) {
+    let text = |at: usize| toks.get(at).map_or("", |&token| tree.token_text(token));
+    for at in 0..toks.len() {
+        let predicate = match text(at) {
+            "cfg" | "cfg_attr" if text(at + 1) == "(" => at + 2..matching_close(tree, toks, at + 1),
+            "feature" if text(at + 1) == "=" && text(at + 2).starts_with('"') => at..at + 3,
+            "test" => at..at + 1,
+            _ => continue,
+        };
+        let predicate = toks.get(predicate).unwrap_or_default();
+        if predicate.iter().any(|&token| tree.kind(token) == DOLLAR) {
+            body.cfg_atoms.push(Name::new(astrocache_manifest::ALL_CFGS));
+        }
+        attrs::cfg_atoms_of(tree, predicate, &mut body.cfg_atoms);
     }
 }
 
