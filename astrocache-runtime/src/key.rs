@@ -161,7 +161,7 @@ impl KeyBuilder {
         self.state?;
         let name = std::any::type_name::<F>();
         self.stream.0.text(name);
-        if identity::is_foreign(name, self.site.crates) {
+        if identity::is_foreign(name, self.site.crates()) {
             match identity::executable_hash() {
                 Some(hash) => self.stream.0.raw(hash),
                 None => {

@@ -46,6 +46,7 @@ pub use site::Kind;
 pub mod __private {
     //! What the expansion of `#[cached]` calls. Not for people; it changes with the macro.
 
+    pub use crate::__not_an_alias_of_result as not_an_alias_of_result;
     pub use crate::call::{call, call_async, call_async_option, call_async_result, call_option, call_result};
     pub use crate::codec::CacheValue;
     pub use crate::key::{CacheArg, KeyBuilder};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::key::KeyBuilder;
 use crate::store::{self, Counts, LiveStore};
 
 /// How much the site's fingerprint can be trusted to move with the code.
@@ -57,14 +58,84 @@ pub struct Site {
     pub fingerprint: [u8; 16],
     /// What the compiler was told.
     pub context: [u8; 16],
-    /// Crates whose code the fingerprint covers.
-    pub crates: &'static [&'static str],
+    /// Crates whose code the fingerprint covers, a space between them: one token of an expansion, where there can be dozens.
+    pub crates: &'static str,
     /// Why the kind is `None` or `Coarse`.
     pub why: &'static str,
     /// Run-time options.
     pub options: Options,
     /// Once-flags and counters.
     pub state: SiteState,
+}
+
+/// What expansions call. Short: each token of an expansion costs its user's compiler time.
+impl Site {
+    /// A site of [`Kind::Fine`] without options. Of the hashes the first byte is the highest.
+    pub const fn fine(
+        path: &'static str,
+        package: &'static str,
+        workspace: &'static str,
+        fingerprint: u128,
+        context: u128,
+        crates: &'static str,
+    ) -> Site {
+        Site {
+            path,
+            package,
+            workspace,
+            kind: Kind::Fine,
+            fingerprint: fingerprint.to_be_bytes(),
+            context: context.to_be_bytes(),
+            crates,
+            why: "",
+            options: Options {
+                version: 0,
+                ttl_secs: None,
+                max_entries: None,
+            },
+            state: SiteState::new(),
+        }
+    }
+
+    /// The same of [`Kind::Trusted`].
+    pub const fn trusted(mut self) -> Site {
+        self.kind = Kind::Trusted;
+        self
+    }
+
+    /// The same of [`Kind::Coarse`], and why.
+    pub const fn coarse(mut self, why: &'static str) -> Site {
+        self.kind = Kind::Coarse;
+        self.why = why;
+        self
+    }
+
+    /// The same of [`Kind::None`], and why.
+    pub const fn none(mut self, why: &'static str) -> Site {
+        self.kind = Kind::None;
+        self.why = why;
+        self
+    }
+
+    /// Starts the key of one call.
+    pub fn key(&'static self) -> KeyBuilder {
+        KeyBuilder::new(self)
+    }
+
+    /// [`Site::crates`], one by one.
+    pub(crate) fn crates(&self) -> &[&'static str] {
+        self.state.crates.get_or_init(|| self.crates.split(' ').collect())
+    }
+
+    /// The same with options, in [`Options`]' order; no limit is 0.
+    pub const fn with(mut self, version: u64, ttl_secs: u64, max_entries: u64) -> Site {
+        self.options = Options {
+            version,
+            ttl_secs: if ttl_secs == 0 { None } else { Some(ttl_secs) },
+            max_entries: if max_entries == 0 { None } else { Some(max_entries) },
+        };
+        self
+    }
 }
 
 /// What a site remembers within the process.
@@ -76,6 +147,7 @@ pub struct SiteState {
     misses: AtomicU64,
     saved_ns: AtomicU64,
     store: OnceLock<Option<Arc<LiveStore>>>,
+    crates: OnceLock<Box<[&'static str]>>,
 }
 
 impl SiteState {
@@ -88,6 +160,7 @@ impl SiteState {
             misses: AtomicU64::new(0),
             saved_ns: AtomicU64::new(0),
             store: OnceLock::new(),
+            crates: OnceLock::new(),
         }
     }
 
@@ -142,6 +215,23 @@ pub(crate) enum Notice {
     Verify,
     /// No fingerprint.
     NoFingerprint,
+}
+
+/// Stops the compilation if the type is `Result`, which the macro has not seen from its name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __not_an_alias_of_result {
+    ($ret:ty) => {
+        const {
+            #[allow(unused_imports)]
+            use $crate::__private::NotResult as _;
+            if <$crate::__private::ResultProbe<$ret>>::IS_RESULT {
+                ::core::panic!(
+                    "this return type is an alias of `Result`: write #[cached(result)] to store only `Ok`, or #[cached(result = false)] to store errors too"
+                );
+            }
+        }
+    };
 }
 
 /// Tells a type that is `Result` by an inherent constant from one that is not by a trait's: the inherent one wins.

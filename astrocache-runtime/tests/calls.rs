@@ -22,7 +22,7 @@ const fn site(path: &'static str, kind: Kind, options: Options) -> Site {
         kind,
         fingerprint: [1; 16],
         context: [2; 16],
-        crates: &["calls", "serde", "tokio"],
+        crates: "calls serde tokio",
         why: "there is no fingerprint",
         options,
         state: SiteState::new(),

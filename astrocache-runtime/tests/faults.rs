@@ -20,7 +20,7 @@ const fn site(path: &'static str, max_entries: Option<u64>) -> Site {
         kind: Kind::Fine,
         fingerprint: [1; 16],
         context: [2; 16],
-        crates: &["faults"],
+        crates: "faults",
         why: "",
         options: Options {
             version: 0,

@@ -1,10 +1,13 @@
 //! The `#[cached]` attribute and `func!`: options (`args`), the function's shape (`parse`), what cannot be cached
-//! (`validate`), the code that takes its place (`expand`), and what is known about the code that is being compiled (`session`).
+//! (`validate`), the code that takes its place (`expand`, of `code`), and what is known about the code that is being compiled (`session`).
 //! No analysis happens here: proc macros run unoptimised, and the analyzer is a program of its own.
 
 #![deny(missing_docs)]
+// Between `pm` and proc-macro2: in tests they are one.
+#![allow(clippy::useless_conversion)]
 
 mod args;
+mod code;
 mod expand;
 mod parse;
 mod session;
@@ -12,6 +15,16 @@ mod toks;
 mod validate;
 
 use proc_macro::TokenStream;
+
+mod pm {
+    //! The compiler's own tokens, which cost half of what proc-macro2's do; it stands in for them in unit tests, which no
+    //! compiler runs.
+
+    #[cfg(not(test))]
+    pub use proc_macro::*;
+    #[cfg(test)]
+    pub use proc_macro2::*;
+}
 
 /// Caches a function's results across calls and processes, until the code it can run changes.
 ///

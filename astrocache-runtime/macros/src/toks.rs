@@ -1,82 +1,107 @@
 //! rustc's tokens as `astrocache_manifest::tokens` wants them. The analyzer does the same from its own lexer; the two
 //! must agree on every function.
 
-use astrocache_manifest::tokens::{Tok, TokenHash, source_hash};
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use std::fmt::Write as _;
 
-enum Owned {
-    Ident(String),
-    Lifetime(String),
-    Literal(String),
-    Punct(char),
-    Open(char),
-    Close(char),
-}
+use astrocache_manifest::tokens::{SourceHasher, Tok, TokenHash};
 
-/// The hash of an item's tokens, less its outer attributes.
-pub fn item_hash(item: TokenStream) -> TokenHash {
-    let trees: Vec<TokenTree> = item.into_iter().collect();
-    let mut rest = &trees[..];
-    while let [TokenTree::Punct(hash), TokenTree::Group(group), tail @ ..] = rest {
-        if hash.as_char() != '#' || group.delimiter() != Delimiter::Bracket {
-            break;
-        }
-        rest = tail;
+use crate::parse::CachedFn;
+use crate::pm::{Delimiter, Group, TokenStream, TokenTree};
+
+/// The hash of a function's tokens, less its outer attributes.
+pub fn function_hash(f: &CachedFn<'_>) -> TokenHash {
+    let mut hashing = Hashing::default();
+    for tree in f.signature {
+        hashing.tree(tree);
     }
-    let outer = trees.len() - rest.len();
-    hash(trees.into_iter().skip(outer))
+    hashing.hasher.push(Tok::Open('{'));
+    for tree in &f.body {
+        hashing.tree(tree);
+    }
+    hashing.hasher.push(Tok::Close('}'));
+    hashing.hasher.finish()
 }
 
 /// The hash of tokens as they are.
-pub fn hash(tokens: impl IntoIterator<Item = TokenTree>) -> TokenHash {
-    let mut owned = Vec::new();
-    flatten(tokens, &mut owned);
-    source_hash(owned.iter().map(|tok| match tok {
-        Owned::Ident(text) => Tok::Ident(text),
-        Owned::Lifetime(text) => Tok::Lifetime(text),
-        Owned::Literal(text) => Tok::Literal(text),
-        Owned::Punct(c) => Tok::Punct(*c),
-        Owned::Open(c) => Tok::Open(*c),
-        Owned::Close(c) => Tok::Close(*c),
-    }))
+pub fn hash(tokens: TokenStream) -> TokenHash {
+    let mut hashing = Hashing::default();
+    hashing.stream(tokens);
+    hashing.hasher.finish()
 }
 
-fn flatten(tokens: impl IntoIterator<Item = TokenTree>, out: &mut Vec<Owned>) {
-    let mut trees = tokens.into_iter().peekable();
-    while let Some(tree) = trees.next() {
+#[derive(Default)]
+struct Hashing {
+    hasher: SourceHasher,
+    /// The text of one token, kept for its room.
+    text: String,
+    /// An apostrophe, which with a name behind it is a lifetime.
+    quote: bool,
+}
+
+impl Hashing {
+    fn stream(&mut self, tokens: TokenStream) {
+        for tree in tokens {
+            self.tree(&tree);
+        }
+        self.apostrophe();
+    }
+
+    fn tree(&mut self, tree: &TokenTree) {
+        if let TokenTree::Ident(ident) = tree {
+            self.text.clear();
+            // Writing to a String cannot fail.
+            let _ = write!(self.text, "{ident}");
+            let lifetime = std::mem::take(&mut self.quote);
+            self.hasher.push(match lifetime {
+                true => Tok::Lifetime(&self.text),
+                false => Tok::Ident(&self.text),
+            });
+            return;
+        }
+        self.apostrophe();
         match tree {
-            TokenTree::Ident(ident) => out.push(Owned::Ident(ident.to_string())),
-            TokenTree::Literal(literal) => out.push(Owned::Literal(literal.to_string())),
-            TokenTree::Punct(punct) if punct.as_char() == '\'' => match trees.next_if(is_ident) {
-                Some(name) => out.push(Owned::Lifetime(name.to_string())),
-                None => out.push(Owned::Punct('\'')),
+            TokenTree::Punct(punct) => match punct.as_char() {
+                '\'' => self.quote = true,
+                c => self.hasher.push(Tok::Punct(c)),
             },
-            TokenTree::Punct(punct) => out.push(Owned::Punct(punct.as_char())),
-            TokenTree::Group(group) => {
-                let delimiters = match group.delimiter() {
-                    Delimiter::Parenthesis => Some(('(', ')')),
-                    Delimiter::Bracket => Some(('[', ']')),
-                    Delimiter::Brace => Some(('{', '}')),
-                    Delimiter::None => None,
-                };
-                out.extend(delimiters.map(|(open, _)| Owned::Open(open)));
-                flatten(group.stream(), out);
-                out.extend(delimiters.map(|(_, close)| Owned::Close(close)));
+            TokenTree::Group(group) => self.group(group),
+            other => {
+                self.text.clear();
+                let _ = write!(self.text, "{other}");
+                self.hasher.push(Tok::Literal(&self.text));
             }
         }
     }
-}
 
-fn is_ident(tree: &TokenTree) -> bool {
-    matches!(tree, TokenTree::Ident(_))
+    /// One without a name behind it.
+    fn apostrophe(&mut self) {
+        if std::mem::take(&mut self.quote) {
+            self.hasher.push(Tok::Punct('\''));
+        }
+    }
+
+    fn group(&mut self, group: &Group) {
+        let (open, close) = match group.delimiter() {
+            Delimiter::Parenthesis => ('(', ')'),
+            Delimiter::Bracket => ('[', ']'),
+            Delimiter::Brace => ('{', '}'),
+            Delimiter::None => return self.stream(group.stream()),
+        };
+        self.hasher.push(Tok::Open(open));
+        self.stream(group.stream());
+        self.hasher.push(Tok::Close(close));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::cached_fn;
+    use astrocache_manifest::tokens::source_hash;
 
     fn of(text: &str) -> TokenHash {
-        item_hash(text.parse().unwrap())
+        let trees: Vec<TokenTree> = text.parse::<TokenStream>().unwrap().into_iter().collect();
+        function_hash(&cached_fn(&trees).unwrap())
     }
 
     #[test]
@@ -120,5 +145,6 @@ mod tests {
             Close('}'),
         ];
         assert_eq!(of("#[x] fn f<'a>() { -1 }"), source_hash(toks));
+        assert_eq!(hash("fn f<'a>() { -1 }".parse().unwrap()), source_hash(toks));
     }
 }

@@ -32,58 +32,83 @@ sixteen_bytes!(TokenHash);
 
 /// Hashes a token stream, less its doc attributes (`#[doc ..]`, `#![doc ..]`: what doc comments become in rustc).
 pub fn source_hash<'a>(toks: impl IntoIterator<Item = Tok<'a>>) -> TokenHash {
-    let toks: Vec<Tok<'a>> = toks.into_iter().collect();
-    let mut bytes = Vec::with_capacity(toks.len() * 6);
-    let mut at = 0;
-    while at < toks.len() {
-        match doc_attribute(&toks[at..]) {
-            Some(len) => at += len,
-            None => {
-                feed(&mut bytes, toks[at]);
-                at += 1;
+    let mut hasher = SourceHasher::default();
+    toks.into_iter().for_each(|tok| hasher.push(tok));
+    hasher.finish()
+}
+
+/// [`source_hash`], token by token: for a caller that does not have them all at hand.
+#[derive(Debug, Default)]
+pub struct SourceHasher {
+    bytes: Vec<u8>,
+    doc: Doc,
+}
+
+/// How much of a doc attribute has been seen, and where in the bytes it began.
+#[derive(Debug, Clone, Copy, Default)]
+enum Doc {
+    #[default]
+    No,
+    Hash(usize),
+    Bang(usize),
+    Open(usize),
+    /// With the number of groups around the next token.
+    Inside(usize, usize),
+}
+
+impl SourceHasher {
+    /// Adds a token: a tag, the text, and a byte that occurs in no UTF-8 text, so that no two streams run together.
+    pub fn push(&mut self, tok: Tok<'_>) {
+        let start = self.bytes.len();
+        let (tag, text) = match tok {
+            Tok::Ident(text) => (b'i', text.strip_prefix("r#").unwrap_or(text)),
+            Tok::Lifetime(text) => (b'l', text.strip_prefix("r#").unwrap_or(text)),
+            Tok::Literal(text) => (b'c', text),
+            Tok::Punct(c) => return self.push_char(b'p', c, start),
+            Tok::Open(c) => return self.push_char(b'o', c, start),
+            Tok::Close(c) => return self.push_char(b'e', c, start),
+        };
+        self.bytes.push(tag);
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.push(0xff);
+        self.doc = match self.doc {
+            Doc::Inside(..) => self.doc,
+            Doc::Open(start) if tok == Tok::Ident("doc") => Doc::Inside(start, 1),
+            _ => Doc::No,
+        };
+    }
+
+    fn push_char(&mut self, tag: u8, c: char, start: usize) {
+        if c.is_ascii() {
+            // At once: the macro runs this unoptimised.
+            self.bytes.extend_from_slice(&[tag, c as u8, 0xff]);
+        } else {
+            self.bytes.push(tag);
+            self.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            self.bytes.push(0xff);
+        }
+        self.doc = match (self.doc, tag, c) {
+            // Its last bracket is here: as if it had never been.
+            (Doc::Inside(start, 1), b'e', _) => {
+                self.bytes.truncate(start);
+                Doc::No
             }
-        }
+            (Doc::Inside(start, depth), b'e', _) => Doc::Inside(start, depth - 1),
+            (Doc::Inside(start, depth), b'o', _) => Doc::Inside(start, depth + 1),
+            (Doc::Inside(..), ..) => self.doc,
+            (_, b'p', '#') => Doc::Hash(start),
+            (Doc::Hash(start), b'p', '!') => Doc::Bang(start),
+            (Doc::Hash(start) | Doc::Bang(start), b'o', '[') => Doc::Open(start),
+            _ => Doc::No,
+        };
     }
-    let mut hash = [0; 16];
-    hash.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
-    TokenHash(hash)
-}
 
-/// How many tokens the doc attribute at the front takes, if there is one.
-fn doc_attribute(toks: &[Tok<'_>]) -> Option<usize> {
-    let open = match toks {
-        [Tok::Punct('#'), Tok::Open('['), Tok::Ident("doc"), ..] => 1,
-        [Tok::Punct('#'), Tok::Punct('!'), Tok::Open('['), Tok::Ident("doc"), ..] => 2,
-        _ => return None,
-    };
-    let mut depth = 0_usize;
-    for (i, tok) in toks[open..].iter().enumerate() {
-        match tok {
-            Tok::Open(_) => depth += 1,
-            Tok::Close(_) => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(open + i + 1);
-        }
+    /// The hash of what was added.
+    pub fn finish(self) -> TokenHash {
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&blake3::hash(&self.bytes).as_bytes()[..16]);
+        TokenHash(hash)
     }
-    None
-}
-
-/// A tag, the text, and a byte that occurs in no UTF-8 text, so that no two streams run together.
-fn feed(bytes: &mut Vec<u8>, tok: Tok<'_>) {
-    let mut utf8 = [0; 4];
-    let (tag, text) = match tok {
-        Tok::Ident(text) => (b'i', text.strip_prefix("r#").unwrap_or(text)),
-        Tok::Lifetime(text) => (b'l', text.strip_prefix("r#").unwrap_or(text)),
-        Tok::Literal(text) => (b'c', text),
-        Tok::Punct(c) => (b'p', &*c.encode_utf8(&mut utf8)),
-        Tok::Open(c) => (b'o', &*c.encode_utf8(&mut utf8)),
-        Tok::Close(c) => (b'e', &*c.encode_utf8(&mut utf8)),
-    };
-    bytes.push(tag);
-    bytes.extend_from_slice(text.as_bytes());
-    bytes.push(0xff);
 }
 
 #[cfg(test)]

@@ -66,11 +66,18 @@ impl<'a> Reader<'a> {
     }
 
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.raw(N)?.try_into().ok()
+        let (head, tail) = self.bytes.split_first_chunk()?;
+        self.bytes = tail;
+        Some(*head)
     }
 
+    /// Without a call: the macro runs this unoptimised, for each text and list.
     pub fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
+        let &[a, b, c, d, ref rest @ ..] = self.bytes else {
+            return None;
+        };
+        self.bytes = rest;
+        Some(u32::from_le_bytes([a, b, c, d]))
     }
 
     pub fn u64(&mut self) -> Option<u64> {
@@ -83,7 +90,7 @@ impl<'a> Reader<'a> {
 
     pub fn str(&mut self) -> Option<String> {
         let len = self.u32()? as usize;
-        Some(std::str::from_utf8(self.raw(len)?).ok()?.to_owned())
+        std::str::from_utf8(self.raw(len)?).ok().map(String::from)
     }
 
     pub fn path(&mut self) -> Option<PathBuf> {
@@ -94,7 +101,7 @@ impl<'a> Reader<'a> {
     pub fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let len = self.u32()? as usize;
         let mut items = Vec::with_capacity(len.min(self.bytes.len()));
-        for _ in 0..len {
+        while items.len() < len {
             items.push(each(self)?);
         }
         Some(items)

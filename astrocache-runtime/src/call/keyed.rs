@@ -328,7 +328,7 @@ mod tests {
         kind: Kind::Fine,
         fingerprint: [0; 16],
         context: [0; 16],
-        crates: &[],
+        crates: "",
         why: "",
         options: Options {
             version: 0,

@@ -13,15 +13,7 @@ use crate::site::{Options, SiteState};
 static SITE: Site = site("app::f", Kind::Fine, 0);
 
 const fn site(path: &'static str, kind: Kind, version: u64) -> Site {
-    site_with(
-        path,
-        kind,
-        version,
-        "app",
-        [1; 16],
-        [2; 16],
-        &["astrocache", "serde_json"],
-    )
+    site_with(path, kind, version, "app", [1; 16], [2; 16], "astrocache serde_json")
 }
 
 const fn site_with(
@@ -31,7 +23,7 @@ const fn site_with(
     package: &'static str,
     fingerprint: [u8; 16],
     context: [u8; 16],
-    crates: &'static [&'static str],
+    crates: &'static str,
 ) -> Site {
     Site {
         path,
@@ -244,9 +236,9 @@ fn every_input_of_the_list_changes_the_key() {
         site("app::f", Kind::Fine, 1),
         site("app::f", Kind::Coarse, 0),
     ];
-    static CODE: Site = site_with("app::f", Kind::Fine, 0, "app", [9; 16], [2; 16], &[]);
-    static CONTEXT: Site = site_with("app::f", Kind::Fine, 0, "app", [1; 16], [9; 16], &[]);
-    static PACKAGE: Site = site_with("app::f", Kind::Fine, 0, "lib", [1; 16], [2; 16], &[]);
+    static CODE: Site = site_with("app::f", Kind::Fine, 0, "app", [9; 16], [2; 16], "");
+    static CONTEXT: Site = site_with("app::f", Kind::Fine, 0, "app", [1; 16], [9; 16], "");
+    static PACKAGE: Site = site_with("app::f", Kind::Fine, 0, "lib", [1; 16], [2; 16], "");
     let key = |site: &'static Site| {
         let mut key = KeyBuilder::new(site);
         key.arg("a", &1u8);
@@ -267,7 +259,7 @@ fn every_input_of_the_list_changes_the_key() {
 
 #[test]
 fn a_type_of_a_foreign_crate_brings_the_executable_into_the_key() {
-    static NARROW: Site = site_with("app::f", Kind::Fine, 0, "app", [1; 16], [2; 16], &[]);
+    static NARROW: Site = site_with("app::f", Kind::Fine, 0, "app", [1; 16], [2; 16], "");
     static WIDE: Site = site("app::f", Kind::Fine, 0);
     assert_eq!(
         KeyBuilder::new(&NARROW).finish::<Vec<u8>>(),

@@ -81,7 +81,7 @@ static SITE: Site = Site {
     kind: Kind::Fine,
     fingerprint: [1; 16],
     context: [2; 16],
-    crates: &["bench_store"],
+    crates: "bench_store",
     why: "",
     options: Options {
         version: 0,

@@ -88,29 +88,34 @@ fn unit_hashes(bytes: &[u8]) -> (Vec<String>, usize) {
     (hashes, end)
 }
 
-/// The sources on the first rule's right side, and the `# env-dep:` lines.
-pub fn dep_info_parts(text: &str) -> (Vec<String>, Vec<String>) {
-    let rule = text
-        .lines()
-        .next()
-        .and_then(|line| line.split_once(": "))
-        .map_or("", |(_, sources)| sources);
-    let mut sources = vec![String::new()];
-    let mut chars = rule.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' if chars.peek() == Some(&' ') => sources.last_mut().expect("starts with one").extend(chars.next()),
-            ' ' => sources.push(String::new()),
-            c => sources.last_mut().expect("only ever grows").push(c),
+/// The sources in a `.d` file, on the first rule's right side. A space in a name has a backslash before it.
+pub fn dep_info_sources(text: &str) -> impl Iterator<Item = String> {
+    let line = text.split('\n').next().unwrap_or_default();
+    let (_, rule) = line.split_once(": ").unwrap_or_default();
+    let mut parts = rule.split(' ');
+    std::iter::from_fn(move || {
+        let mut source = String::new();
+        for part in parts.by_ref() {
+            match part.strip_suffix('\\') {
+                Some(part) => source.extend([part, " "]),
+                None => source.push_str(part),
+            }
+            if !source.is_empty() && !part.ends_with('\\') {
+                break;
+            }
         }
-    }
-    sources.retain(|source| !source.is_empty());
-    let env = text
-        .lines()
+        (!source.is_empty()).then_some(source)
+    })
+}
+
+/// The variables that were read by `env!`, as `NAME=value`: the `# env-dep:` lines of a `.d` file.
+pub fn dep_info_env(text: &str) -> Vec<String> {
+    let start = text.find("# env-dep:").unwrap_or(text.len());
+    let lines = text[start..].lines();
+    lines
         .filter_map(|line| line.strip_prefix("# env-dep:"))
         .map(str::to_owned)
-        .collect();
-    (sources, env)
+        .collect()
 }
 
 #[cfg(test)]
@@ -120,12 +125,16 @@ mod tests {
     #[test]
     fn dep_info_gives_sources_with_spaces_and_env() {
         let text = "/t/a.d: src/lib.rs src/a\\ b.rs\n\nsrc/lib.rs:\n\n# env-dep:X=1\n# env-dep:Y\n";
-        let (sources, env) = dep_info_parts(text);
+        let sources: Vec<String> = dep_info_sources(text).collect();
         assert_eq!(sources, ["src/lib.rs", "src/a b.rs"]);
-        assert_eq!(env, ["X=1", "Y"]);
+        assert_eq!(dep_info_env(text), ["X=1", "Y"]);
         for garbage in ["", "\n", "no colon", ": ", "\\", "a: \\"] {
-            let _ = dep_info_parts(garbage);
+            let _ = (dep_info_sources(garbage).count(), dep_info_env(garbage));
         }
+        assert_eq!(
+            dep_info_sources("/t/a.d:  a\\ b\\  c\\ \\ d  e").collect::<Vec<_>>(),
+            ["a b ", "c  d", "e"]
+        );
     }
 
     #[test]

@@ -90,9 +90,7 @@ impl Context<'_> {
         self.all_cfgs(&mut fields);
         for unit in &self.units.dependencies {
             fields.add(&unit.hash);
-            for variable in unit.env.iter().filter(|_| !unit.local_sources.is_empty()) {
-                fields.add(variable);
-            }
+            unit.env.iter().for_each(|variable| fields.add(variable));
         }
         for name in coarse::variables(self.compilation) {
             add_variable(&mut fields, &name);

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use super::argv::Compilation;
-use super::artifact::{Artifact, dep_info_parts};
+use super::artifact::{Artifact, dep_info_env, dep_info_sources};
 use super::records::{Profile, Profiles, features_of, start_of, unknown};
 
 /// This crate's unit and all that it is compiled against.
@@ -38,7 +38,7 @@ pub struct Unit {
     pub uses: Vec<String>,
     /// Sources outside cargo's own directories: those a user edits.
     pub local_sources: Vec<PathBuf>,
-    /// What the unit read by `env!`, as `NAME=value`.
+    /// What a unit with such sources read by `env!`, as `NAME=value`.
     pub env: Vec<String>,
     pub(super) features: OnceLock<Option<Vec<String>>>,
 }
@@ -105,16 +105,15 @@ fn read_unit(compilation: &Compilation, profile: &Profile, artifact: &Artifact) 
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let (sources, env) = dep_info_parts(&text);
-    if sources.is_empty() {
-        return Err(unknown(&dep_info));
-    }
+    let mut sources = dep_info_sources(&text);
     // rustc reads it first.
-    let root_file = absolute(compilation, &sources[0]);
-    let local_sources = match kept(&root_file) {
-        true => Vec::new(),
-        false => sources.iter().map(|source| absolute(compilation, source)).collect(),
-    };
+    let root_file = absolute(compilation, &sources.next().ok_or_else(|| unknown(&dep_info))?);
+    let (mut local_sources, mut env) = (Vec::new(), Vec::new());
+    if !kept(&root_file) {
+        local_sources.push(root_file.clone());
+        local_sources.extend(sources.map(|source| absolute(compilation, &source)));
+        env = dep_info_env(&text);
+    }
     let package = name
         .rsplit_once('-')
         .map_or(name.as_str(), |(package, _)| package)
