@@ -5,8 +5,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use rustc_hash::FxHashMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _, ser::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _};
 
 use super::{
     facts::{DefBody, FileBodies, FileFacts, FileItems},
@@ -16,8 +15,8 @@ use super::{
 /// The facts of a file as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
-    pub items: Vec<u8>,
-    pub bodies: Vec<u8>,
+    pub items: Box<[u8]>,
+    pub bodies: Box<[u8]>,
 }
 
 /// Encodes both parts.
@@ -62,7 +61,10 @@ pub fn decode_bodies(bytes: &[u8]) -> Option<Arc<FileBodies>> {
 #[derive(Default)]
 struct Table {
     names: Vec<Name>,
-    places: FxHashMap<Name, u32>,
+    /// By the number of a name: one more than its place in `names`, or 0 for no place. Longer than any number met.
+    places: Vec<u32>,
+    /// Memory for the content.
+    content: Vec<u8>,
 }
 
 thread_local! {
@@ -73,7 +75,7 @@ thread_local! {
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let place = TABLE.with_borrow_mut(|table| table.place(*self));
-        serializer.serialize_u32(place.map_err(S::Error::custom)?)
+        serializer.serialize_u32(place)
     }
 }
 
@@ -86,35 +88,54 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 impl Table {
-    fn place(&mut self, name: Name) -> Result<u32, &'static str> {
-        let next = u32::try_from(self.names.len()).map_err(|_| "too many names")?;
-        let place = *self.places.entry(name).or_insert(next);
-        if place == next {
-            self.names.push(name);
+    fn place(&mut self, name: Name) -> u32 {
+        let number = name.number();
+        if number >= self.places.len() {
+            self.places.resize(number.next_power_of_two().max(number + 1), 0);
         }
-        Ok(place)
+        if self.places[number] == 0 {
+            self.names.push(name);
+            self.places[number] = self.names.len() as u32;
+        }
+        self.places[number] - 1
+    }
+
+    /// Forgets the names, in time that depends on their count only.
+    fn clear(&mut self) {
+        for name in self.names.drain(..) {
+            if let Some(place) = self.places.get_mut(name.number()) {
+                *place = 0;
+            }
+        }
     }
 }
 
-fn encode_one(value: &impl Serialize) -> Vec<u8> {
-    TABLE.take();
-    let content = postcard::to_allocvec(value).expect("facts are plain data, and memory grows as asked");
-    let table = TABLE.take();
-    let texts: Vec<&str> = table.names.iter().map(|name| name.as_str()).collect();
-    let mut out = postcard::to_allocvec(&texts).expect("texts are plain data");
-    out.extend_from_slice(&content);
-    out
+fn encode_one(value: &impl Serialize) -> Box<[u8]> {
+    let mut content = TABLE.with_borrow_mut(|table| {
+        table.clear();
+        std::mem::take(&mut table.content)
+    });
+    content.clear();
+    let content = postcard::to_extend(value, content).expect("facts are plain data, and memory grows as asked");
+    TABLE.with_borrow_mut(|table| {
+        let texts: Vec<&str> = table.names.iter().map(|name| name.as_str()).collect();
+        let n_bytes = texts.iter().map(|text| text.len() + 2).sum::<usize>() + content.len();
+        let out = Vec::with_capacity(n_bytes + 8);
+        let mut out = postcard::to_extend(&texts, out).expect("texts are plain data");
+        out.extend_from_slice(&content);
+        table.content = content;
+        out.into()
+    })
 }
 
 fn decode_one<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let (texts, content) = postcard::take_from_bytes::<Vec<&str>>(bytes).ok()?;
-    let names = texts.into_iter().map(Name::new).collect();
-    TABLE.set(Table {
-        names,
-        places: FxHashMap::default(),
+    TABLE.with_borrow_mut(|table| {
+        table.clear();
+        table.names.extend(texts.into_iter().map(Name::new));
     });
     let decoded = postcard::take_from_bytes::<T>(content);
-    TABLE.take();
+    TABLE.with_borrow_mut(Table::clear);
     match decoded {
         Ok((value, [])) => Some(value),
         _ => None,
@@ -195,7 +216,7 @@ mod tests {
         for len in 0..whole.bodies.len() {
             assert!(decode_bodies(&whole.bodies[..len]).is_none(), "{len} bytes");
         }
-        let longer = [whole.items.as_slice(), b"x"].concat();
+        let longer = [&whole.items, b"x".as_slice()].concat();
         assert!(decode_items(&longer).is_none());
         for at in 0..whole.items.len() {
             let mut bytes = whole.items.clone();

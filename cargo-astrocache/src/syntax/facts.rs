@@ -512,6 +512,15 @@ impl FileItems {
         &self.scopes[idx.0 as usize]
     }
 
+    /// Gives back memory that nothing will be added to.
+    pub(super) fn shrink(&mut self) {
+        self.scopes.shrink_to_fit();
+        self.defs.shrink_to_fit();
+        self.imports.shrink_to_fit();
+        self.mods.shrink_to_fit();
+        self.expansions.shrink_to_fit();
+    }
+
     /// Ids of all definitions, in source order.
     pub fn def_ids(&self) -> impl Iterator<Item = DefIdx> + use<> {
         (0..self.defs.len() as u32).map(DefIdx)

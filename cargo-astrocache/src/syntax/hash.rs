@@ -4,7 +4,7 @@ use ra_ap_parser::{Edition, SyntaxKind, SyntaxKind::*};
 
 use super::{
     facts::Hash,
-    tree::{Idx, Tree},
+    tree::{Event, Idx, Tree},
 };
 use astrocache_manifest::tokens::{self, Tok, TokenHash};
 
@@ -15,9 +15,39 @@ pub struct TokenSink {
 }
 
 impl TokenSink {
+    pub fn clear(&mut self) {
+        self.buf.clear();
+    }
+
+    /// As they are, without their length.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+    }
+
     pub fn text(&mut self, text: &str) {
-        self.buf.extend_from_slice(&(text.len() as u32).to_le_bytes());
-        self.buf.extend_from_slice(text.as_bytes());
+        self.token(text.as_bytes(), 0, text.len());
+    }
+
+    /// The text at `start` of `source`.
+    fn token(&mut self, source: &[u8], start: usize, len: usize) {
+        const SHORT: usize = 16;
+        let prefix = (len as u32).to_le_bytes();
+        let piece = source.get(start..).and_then(|rest| rest.first_chunk::<SHORT>());
+        match piece {
+            // A copy of known length takes a fraction of the time, and most tokens are short.
+            Some(piece) if len <= SHORT => {
+                let end = self.buf.len() + prefix.len() + len;
+                let mut both = [0; 4 + SHORT];
+                both[..4].copy_from_slice(&prefix);
+                both[4..].copy_from_slice(piece);
+                self.buf.extend_from_slice(&both);
+                self.buf.truncate(end);
+            }
+            _ => {
+                self.buf.extend_from_slice(&prefix);
+                self.buf.extend_from_slice(&source[start..start + len]);
+            }
+        }
     }
 
     fn joint(&mut self) {
@@ -47,61 +77,45 @@ pub fn short64(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(out).max(1)
 }
 
-/// What of a subtree to leave out or keep in.
-pub struct Normalise<'f> {
-    /// Nodes that are definitions of their own, or otherwise counted elsewhere.
-    pub skip: &'f dyn Fn(Idx) -> bool,
-    /// Doc comments are data: the item has a derive or attribute macro that may read them.
-    pub docs: bool,
-}
-
-/// Feeds the normalised tokens of `node` to `sink`.
-pub fn feed(tree: &Tree<'_>, node: Idx, how: &Normalise<'_>, sink: &mut TokenSink) {
-    let mut stack = vec![Frame {
-        end: usize::MAX,
-        kind: ERROR,
-    }];
-    let mut i = node;
-    let end = tree.end(node);
-    while i < end {
-        while stack.last().is_some_and(|frame| i >= frame.end) {
-            stack.pop();
-        }
-        let kind = tree.kind(i);
-        if !tree.is_token(i) {
-            if (i != node && (how.skip)(i)) || kind == VISIBILITY {
-                i = tree.end(i);
+/// Feeds the normalised tokens of `node` to `sink`, without the nodes inside that `skip` names: those are definitions of their
+/// own, or otherwise counted elsewhere. With `docs`, doc comments are data: the item has a derive or attribute macro that may
+/// read them.
+pub fn feed(tree: &Tree<'_>, node: Idx, docs: bool, skip: impl Fn(Idx, SyntaxKind) -> bool, sink: &mut TokenSink) {
+    let events = tree.events_of(node);
+    let mut at = 0;
+    while let Some(event) = events.get(at) {
+        let i = node + at as Idx;
+        match event.parent {
+            // What a token that is fed alone stands in does not count.
+            Some(_) if at == 0 => feed_token(tree, i, event, ERROR, docs, sink),
+            Some(parent) => feed_token(tree, i, event, parent, docs, sink),
+            None if event.kind == VISIBILITY || (at > 0 && skip(i, event.kind)) => {
+                at = (event.extent - node) as usize;
                 continue;
             }
-            stack.push(Frame { end: tree.end(i), kind });
-            i += 1;
-            continue;
+            None => {}
         }
-        let parent = stack.last().map_or(ERROR, |frame| frame.kind);
-        feed_token(tree, i, kind, parent, how.docs, sink);
-        i += 1;
+        at += 1;
     }
 }
 
-struct Frame {
-    end: Idx,
-    kind: SyntaxKind,
+/// Feeds all tokens of `node` but doc comments and visibility.
+pub fn feed_all(tree: &Tree<'_>, node: Idx, sink: &mut TokenSink) {
+    feed(tree, node, false, |_, _| false, sink);
 }
 
-fn feed_token(tree: &Tree<'_>, i: Idx, kind: SyntaxKind, parent: SyntaxKind, docs: bool, sink: &mut TokenSink) {
+#[inline]
+fn feed_token(tree: &Tree<'_>, i: Idx, token: &Event, parent: SyntaxKind, docs: bool, sink: &mut TokenSink) {
     let in_tokens = parent == TOKEN_TREE;
-    if kind == COMMENT {
-        if docs || in_tokens {
-            sink.text(tree.token_text(i));
+    match token.kind {
+        COMMENT if !docs && !in_tokens => {}
+        COMMA if !in_tokens && is_trailing_comma(tree, i, parent) => {}
+        kind => {
+            sink.token(tree.text.as_bytes(), token.start as usize, token.extent as usize);
+            if in_tokens && kind.is_punct() && tree.is_joint(i) {
+                sink.joint();
+            }
         }
-        return;
-    }
-    if kind == COMMA && !in_tokens && is_trailing_comma(tree, i, parent) {
-        return;
-    }
-    sink.text(tree.token_text(i));
-    if in_tokens && kind.is_punct() && tree.is_joint(i) {
-        sink.joint();
     }
 }
 

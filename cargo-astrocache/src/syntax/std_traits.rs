@@ -142,21 +142,42 @@ impl StdTraits {
         literal: 0,
     };
 
-    fn bit(at: usize) -> StdTraits {
+    const fn bit(at: usize) -> StdTraits {
         StdTraits {
             any: 1 << at,
             literal: 0,
         }
     }
 
-    fn operator(name: &str) -> StdTraits {
-        let at = OPERATORS.iter().position(|it| it.0 == name);
-        at.map_or(StdTraits::NONE, StdTraits::bit)
+    const fn operator(name: &str) -> StdTraits {
+        let mut at = 0;
+        while at < OPERATORS.len() {
+            if is_same(OPERATORS[at].0, name) {
+                return StdTraits::bit(at);
+            }
+            at += 1;
+        }
+        StdTraits::NONE
     }
 
-    fn named(name: &str) -> StdTraits {
-        let at = NAMED.iter().position(|it| it.0 == name);
-        at.map_or(StdTraits::NONE, |at| StdTraits::bit(OPERATORS.len() + at))
+    const fn operators(names: &[&str]) -> StdTraits {
+        let (mut out, mut at) = (StdTraits::NONE, 0);
+        while at < names.len() {
+            out = out.and(StdTraits::operator(names[at]));
+            at += 1;
+        }
+        out
+    }
+
+    const fn named(name: &str) -> StdTraits {
+        let mut at = 0;
+        while at < NAMED.len() {
+            if is_same(NAMED[at].0, name) {
+                return StdTraits::bit(OPERATORS.len() + at);
+            }
+            at += 1;
+        }
+        StdTraits::NONE
     }
 
     /// The trait at the end of a path of std: `std::ops::Add`, `core::fmt::Display`.
@@ -223,17 +244,17 @@ impl StdTraits {
                 return StdTraits::formatting();
             };
             let spec = rest[..close].split_once(':').map_or("", |(_, spec)| spec.trim_end());
-            out = out.and(StdTraits::named(match spec.chars().next_back() {
-                Some('?') => "Debug",
-                Some('x') => "LowerHex",
-                Some('X') => "UpperHex",
-                Some('o') => "Octal",
-                Some('b') => "Binary",
-                Some('e') => "LowerExp",
-                Some('E') => "UpperExp",
-                Some('p') => "Pointer",
-                _ => "Display",
-            }));
+            out = out.and(match spec.chars().next_back() {
+                Some('?') => const { StdTraits::named("Debug") },
+                Some('x') => const { StdTraits::named("LowerHex") },
+                Some('X') => const { StdTraits::named("UpperHex") },
+                Some('o') => const { StdTraits::named("Octal") },
+                Some('b') => const { StdTraits::named("Binary") },
+                Some('e') => const { StdTraits::named("LowerExp") },
+                Some('E') => const { StdTraits::named("UpperExp") },
+                Some('p') => const { StdTraits::named("Pointer") },
+                _ => const { StdTraits::named("Display") },
+            });
             rest = &rest[close + 1..];
         }
         out
@@ -241,55 +262,51 @@ impl StdTraits {
 
     /// Operators of an expression node's token.
     pub fn of_expression(expression: SyntaxKind, token: SyntaxKind) -> StdTraits {
-        let name = match (expression, token) {
-            (INDEX_EXPR, L_BRACK) => return StdTraits::operator("Index").and(StdTraits::operator("IndexMut")),
-            (PREFIX_EXPR, MINUS) => "Neg",
-            (PREFIX_EXPR, BANG) => "Not",
-            (BIN_EXPR, PLUS) => "Add",
-            (BIN_EXPR, MINUS) => "Sub",
-            (BIN_EXPR, STAR) => "Mul",
-            (BIN_EXPR, SLASH) => "Div",
-            (BIN_EXPR, PERCENT) => "Rem",
-            (BIN_EXPR, AMP) => "BitAnd",
-            (BIN_EXPR, PIPE) => "BitOr",
-            (BIN_EXPR, CARET) => "BitXor",
-            (BIN_EXPR, SHL) => "Shl",
-            (BIN_EXPR, SHR) => "Shr",
-            (BIN_EXPR, PLUSEQ) => "AddAssign",
-            (BIN_EXPR, MINUSEQ) => "SubAssign",
-            (BIN_EXPR, STAREQ) => "MulAssign",
-            (BIN_EXPR, SLASHEQ) => "DivAssign",
-            (BIN_EXPR, PERCENTEQ) => "RemAssign",
-            (BIN_EXPR, AMPEQ) => "BitAndAssign",
-            (BIN_EXPR, PIPEEQ) => "BitOrAssign",
-            (BIN_EXPR, CARETEQ) => "BitXorAssign",
-            (BIN_EXPR, SHLEQ) => "ShlAssign",
-            (BIN_EXPR, SHREQ) => "ShrAssign",
-            _ => return StdTraits::NONE,
-        };
-        StdTraits::operator(name)
+        match (expression, token) {
+            (INDEX_EXPR, L_BRACK) => const { StdTraits::operators(&["Index", "IndexMut"]) },
+            (PREFIX_EXPR, MINUS) => const { StdTraits::operator("Neg") },
+            (PREFIX_EXPR, BANG) => const { StdTraits::operator("Not") },
+            (BIN_EXPR, PLUS) => const { StdTraits::operator("Add") },
+            (BIN_EXPR, MINUS) => const { StdTraits::operator("Sub") },
+            (BIN_EXPR, STAR) => const { StdTraits::operator("Mul") },
+            (BIN_EXPR, SLASH) => const { StdTraits::operator("Div") },
+            (BIN_EXPR, PERCENT) => const { StdTraits::operator("Rem") },
+            (BIN_EXPR, AMP) => const { StdTraits::operator("BitAnd") },
+            (BIN_EXPR, PIPE) => const { StdTraits::operator("BitOr") },
+            (BIN_EXPR, CARET) => const { StdTraits::operator("BitXor") },
+            (BIN_EXPR, SHL) => const { StdTraits::operator("Shl") },
+            (BIN_EXPR, SHR) => const { StdTraits::operator("Shr") },
+            (BIN_EXPR, PLUSEQ) => const { StdTraits::operator("AddAssign") },
+            (BIN_EXPR, MINUSEQ) => const { StdTraits::operator("SubAssign") },
+            (BIN_EXPR, STAREQ) => const { StdTraits::operator("MulAssign") },
+            (BIN_EXPR, SLASHEQ) => const { StdTraits::operator("DivAssign") },
+            (BIN_EXPR, PERCENTEQ) => const { StdTraits::operator("RemAssign") },
+            (BIN_EXPR, AMPEQ) => const { StdTraits::operator("BitAndAssign") },
+            (BIN_EXPR, PIPEEQ) => const { StdTraits::operator("BitOrAssign") },
+            (BIN_EXPR, CARETEQ) => const { StdTraits::operator("BitXorAssign") },
+            (BIN_EXPR, SHLEQ) => const { StdTraits::operator("ShlAssign") },
+            (BIN_EXPR, SHREQ) => const { StdTraits::operator("ShrAssign") },
+            _ => StdTraits::NONE,
+        }
     }
 
     /// Operators that a single character in a token tree may be, or be part of.
     pub fn of_punctuation(token: SyntaxKind) -> StdTraits {
-        let names: &[&str] = match token {
-            PLUS => &["Add", "AddAssign"],
-            MINUS => &["Sub", "SubAssign", "Neg"],
-            STAR => &["Mul", "MulAssign"],
-            SLASH => &["Div", "DivAssign"],
-            PERCENT => &["Rem", "RemAssign"],
-            AMP => &["BitAnd", "BitAndAssign"],
-            PIPE => &["BitOr", "BitOrAssign"],
-            CARET => &["BitXor", "BitXorAssign"],
-            L_ANGLE => &["Shl", "ShlAssign"],
-            R_ANGLE => &["Shr", "ShrAssign"],
-            BANG => &["Not"],
-            L_BRACK => &["Index", "IndexMut"],
-            _ => &[],
-        };
-        names
-            .iter()
-            .fold(StdTraits::NONE, |all, name| all.and(StdTraits::operator(name)))
+        match token {
+            PLUS => const { StdTraits::operators(&["Add", "AddAssign"]) },
+            MINUS => const { StdTraits::operators(&["Sub", "SubAssign", "Neg"]) },
+            STAR => const { StdTraits::operators(&["Mul", "MulAssign"]) },
+            SLASH => const { StdTraits::operators(&["Div", "DivAssign"]) },
+            PERCENT => const { StdTraits::operators(&["Rem", "RemAssign"]) },
+            AMP => const { StdTraits::operators(&["BitAnd", "BitAndAssign"]) },
+            PIPE => const { StdTraits::operators(&["BitOr", "BitOrAssign"]) },
+            CARET => const { StdTraits::operators(&["BitXor", "BitXorAssign"]) },
+            L_ANGLE => const { StdTraits::operators(&["Shl", "ShlAssign"]) },
+            R_ANGLE => const { StdTraits::operators(&["Shr", "ShrAssign"]) },
+            BANG => const { StdTraits::operators(&["Not"]) },
+            L_BRACK => const { StdTraits::operators(&["Index", "IndexMut"]) },
+            _ => StdTraits::NONE,
+        }
     }
 
     /// The same operators, one operand of which is a literal.
@@ -302,7 +319,7 @@ impl StdTraits {
     }
 
     #[must_use]
-    pub fn and(self, other: StdTraits) -> StdTraits {
+    pub const fn and(self, other: StdTraits) -> StdTraits {
         StdTraits {
             any: self.any | other.any,
             literal: self.literal | other.literal,
@@ -326,6 +343,22 @@ impl StdTraits {
         let hashes = self.any & StdTraits::named("Hash").any != 0;
         hashes && joins.iter().any(|join| self.any & join != 0)
     }
+}
+
+/// `==` of strings, which is not yet const.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 fn contains_ignoring_case(word: &str, part: &str) -> bool {

@@ -168,7 +168,7 @@ fn cached(workspace: &'static str, line: &str) -> Vec<u8> {
         },
         fingerprint: *words[2].parse::<Fingerprint>().unwrap().as_bytes(),
         context: [0; 16],
-        crates: &["main"],
+        crates: "main",
         why: "",
         options: Options::default(),
         state: SiteState::new(),

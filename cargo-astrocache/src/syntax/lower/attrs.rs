@@ -5,11 +5,11 @@ use ra_ap_parser::SyntaxKind::*;
 use super::super::{
     cfg::{self, Condition},
     facts::{AttrUse, Path, is_std_derive},
-    hash::{Normalise, TokenSink, feed},
+    hash::{TokenSink, feed, feed_all},
     name::Name,
     tree::{Idx, Tree},
 };
-use super::paths;
+use super::{paths, tokens};
 
 /// The attributes of one item, sorted by what they do.
 #[derive(Default)]
@@ -43,89 +43,90 @@ pub enum ProcMacroAttr {
     Derive(Name),
 }
 
-const LINT_LIKE: &[&str] = &[
-    "allow",
-    "warn",
-    "deny",
-    "forbid",
-    "expect",
-    "must_use",
-    "inline",
-    "cold",
-    "doc",
-    "deprecated",
-    "rustfmt",
-    "clippy",
-    "diagnostic",
-    "rustdoc",
-    "stable",
-    "unstable",
-    "rustc_const_stable",
-    "rustc_const_unstable",
-];
+/// Attributes that cannot change what code does.
+fn is_lint_like(head: &str) -> bool {
+    matches!(
+        head,
+        "allow"
+            | "warn"
+            | "deny"
+            | "forbid"
+            | "expect"
+            | "must_use"
+            | "inline"
+            | "cold"
+            | "doc"
+            | "deprecated"
+            | "rustfmt"
+            | "clippy"
+            | "diagnostic"
+            | "rustdoc"
+            | "stable"
+            | "unstable"
+            | "rustc_const_stable"
+            | "rustc_const_unstable"
+    )
+}
 
-const BUILT_IN: &[&str] = &[
-    "cfg",
-    "cfg_attr",
-    "derive",
-    "test",
-    "bench",
-    "ignore",
-    "should_panic",
-    "macro_use",
-    "macro_export",
-    "path",
-    "repr",
-    "no_mangle",
-    "export_name",
-    "link_name",
-    "link_section",
-    "link",
-    "used",
-    "track_caller",
-    "target_feature",
-    "non_exhaustive",
-    "automatically_derived",
-    "proc_macro",
-    "proc_macro_derive",
-    "proc_macro_attribute",
-    "global_allocator",
-    "panic_handler",
-    "no_std",
-    "no_core",
-    "no_main",
-    "feature",
-    "recursion_limit",
-    "type_length_limit",
-    "crate_type",
-    "crate_name",
-    "default",
-    "instruction_set",
-    "naked",
-    "no_link",
-    "windows_subsystem",
-    "no_builtins",
-    "optimize",
-    "coverage",
-    "fundamental",
-    "marker",
-    "lang",
-    "rustc_on_unimplemented",
-    "may_dangle",
-    "thread_local",
-    "unsafe",
-];
+/// All others that are no macros.
+fn is_built_in(head: &str) -> bool {
+    matches!(
+        head,
+        "cfg"
+            | "cfg_attr"
+            | "derive"
+            | "test"
+            | "bench"
+            | "ignore"
+            | "should_panic"
+            | "macro_use"
+            | "macro_export"
+            | "path"
+            | "repr"
+            | "no_mangle"
+            | "export_name"
+            | "link_name"
+            | "link_section"
+            | "link"
+            | "used"
+            | "track_caller"
+            | "target_feature"
+            | "non_exhaustive"
+            | "automatically_derived"
+            | "proc_macro"
+            | "proc_macro_derive"
+            | "proc_macro_attribute"
+            | "global_allocator"
+            | "panic_handler"
+            | "no_std"
+            | "no_core"
+            | "no_main"
+            | "feature"
+            | "recursion_limit"
+            | "type_length_limit"
+            | "crate_type"
+            | "crate_name"
+            | "default"
+            | "instruction_set"
+            | "naked"
+            | "no_link"
+            | "windows_subsystem"
+            | "no_builtins"
+            | "optimize"
+            | "coverage"
+            | "fundamental"
+            | "marker"
+            | "lang"
+            | "rustc_on_unimplemented"
+            | "may_dangle"
+            | "thread_local"
+            | "unsafe"
+    )
+}
 
 /// Whether the attribute cannot change what code does.
 pub fn is_lint(tree: &Tree<'_>, attr: Idx) -> bool {
-    attr_path(tree, attr)
-        .first()
-        .is_some_and(|head| LINT_LIKE.contains(&head.as_str()))
-}
-
-/// Whether the node is an attribute that cannot change what code does.
-pub fn is_lint_node(tree: &Tree<'_>, node: Idx) -> bool {
-    tree.kind(node) == ATTR && is_lint(tree, node)
+    attr_head(tree, attr).is_some_and(is_lint_like)
 }
 
 /// Reads the outer and inner attributes that are direct children of `node`.
@@ -142,26 +143,16 @@ pub fn read(tree: &Tree<'_>, node: Idx) -> Attrs {
 }
 
 fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
-    let path = attr_path(tree, attr);
-    let Some(head) = path.first().map(|name| name.as_str()) else {
-        return;
-    };
+    let Some(head) = attr_head(tree, attr) else { return };
+    let is_single = || attr_path(tree, attr).len() == 1;
     let strings = || string_literals(tree, attr);
     match head {
-        _ if LINT_LIKE.contains(&head) => out.lint_nodes.push(attr),
+        _ if is_lint_like(head) => out.lint_nodes.push(attr),
         "cfg" => {
             cfg_atoms(tree, attr, &mut out.cfg_atoms);
             out.test |= cfg_is_test(tree, attr);
             out.when = cfg::Cfg::and(out.when.take(), condition(tree, attr));
-            feed(
-                tree,
-                attr,
-                &Normalise {
-                    skip: &|_| false,
-                    docs: false,
-                },
-                hash,
-            );
+            feed_all(tree, attr, hash);
         }
         "cfg_attr" => read_cfg_attr(tree, attr, out, hash),
         "test" | "bench" => out.test = true,
@@ -172,14 +163,14 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
         "no_mangle" => out.link = Some(Name::new("")),
         "export_name" | "link_name" => out.link = strings().first().copied(),
         "unsafe" => read_unsafe(tree, attr, out),
-        "proc_macro" | "proc_macro_attribute" if path.len() == 1 => out.proc_macro = Some(ProcMacroAttr::Named),
+        "proc_macro" | "proc_macro_attribute" if is_single() => out.proc_macro = Some(ProcMacroAttr::Named),
         "proc_macro_derive" => {
             let name = tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT).nth(1);
             out.proc_macro = name.map(|t| ProcMacroAttr::Derive(Name::ident(tree.token_text(t))));
         }
         "derive" => push_derives(tree, attr, out),
-        _ if path.len() == 1 && BUILT_IN.contains(&head) => {}
-        _ => push_attribute_macro(tree, attr, path, out),
+        _ if is_built_in(head) && is_single() => {}
+        _ => push_attribute_macro(tree, attr, out),
     }
 }
 
@@ -198,21 +189,9 @@ fn read_unsafe(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
 /// The attributes behind a `cfg_attr` may or may not be there: each counts as if it were, and the predicate joins the
 /// item's `cfg`s.
 fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSink) {
-    let idents: Vec<&str> = tree
-        .tokens(attr)
-        .filter(|&t| !matches!(tree.kind(t), COMMENT))
-        .map(|t| tree.token_text(t))
-        .collect();
+    let idents: Vec<&str> = tree.code(attr).iter().map(|&t| tree.token_text(t)).collect();
     cfg_atoms(tree, attr, &mut out.cfg_atoms);
-    feed(
-        tree,
-        attr,
-        &Normalise {
-            skip: &|_| false,
-            docs: false,
-        },
-        cfg,
-    );
+    feed_all(tree, attr, cfg);
     if let Some(at) = idents.iter().position(|&t| t == "path")
         && idents.get(at + 1) == Some(&"=")
         && let Some(value) = idents.get(at + 2)
@@ -236,9 +215,9 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
     if idents.contains(&"derive") {
         push_derives(tree, attr, out);
     }
-    for path in paths::token_paths(tree, attr) {
+    for path in tokens::token_paths(tree, attr) {
         let head = path.first().map_or("", |n| n.as_str());
-        let std = BUILT_IN.contains(&head) || LINT_LIKE.contains(&head) || is_std_derive(head);
+        let std = is_built_in(head) || is_lint_like(head) || is_std_derive(head);
         let name_like = head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
         if !std && name_like {
             out.macros.push((AttrUse { path, derive: false }, cfg.hash64()));
@@ -248,7 +227,7 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
 }
 
 fn push_derives(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
-    for path in paths::token_paths(tree, attr) {
+    for path in tokens::token_paths(tree, attr) {
         let last = path.last().map_or("", |n| n.as_str());
         if matches!(last, "derive" | "cfg_attr") {
             continue;
@@ -260,17 +239,10 @@ fn push_derives(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
     }
 }
 
-fn push_attribute_macro(tree: &Tree<'_>, attr: Idx, path: Path, out: &mut Attrs) {
+fn push_attribute_macro(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
+    let path = attr_path(tree, attr);
     let mut sink = TokenSink::default();
-    feed(
-        tree,
-        attr,
-        &Normalise {
-            skip: &|_| false,
-            docs: true,
-        },
-        &mut sink,
-    );
+    feed(tree, attr, true, |_, _| false, &mut sink);
     out.reads_docs |= !is_ours(&path);
     out.macros.push((AttrUse { path, derive: false }, sink.hash64()));
     out.macro_nodes.push(attr);
@@ -281,31 +253,34 @@ fn is_ours(path: &[Name]) -> bool {
     path.last().is_some_and(|name| name.as_str() == "cached")
 }
 
-/// The path of an attribute, through `unsafe(..)` only by its head.
-fn attr_path(tree: &Tree<'_>, attr: Idx) -> Path {
+/// The first segment of an attribute's path.
+fn attr_head<'a>(tree: &Tree<'a>, attr: Idx) -> Option<&'a str> {
     for meta in tree.children(attr) {
         match tree.kind(meta) {
-            CFG_META => return [Name::new("cfg")].into(),
-            CFG_ATTR_META => return [Name::new("cfg_attr")].into(),
-            UNSAFE_META => return [Name::new("unsafe")].into(),
+            CFG_META => return Some("cfg"),
+            CFG_ATTR_META => return Some("cfg_attr"),
+            UNSAFE_META => return Some("unsafe"),
             _ if !tree.is_token(meta) => {
                 if let Some(path) = tree.child(meta, PATH) {
-                    return paths::path(tree, path);
+                    return paths::first_segment(tree, path);
                 }
             }
             _ => {}
         }
     }
-    Box::new([])
+    None
+}
+
+/// The path of an attribute that is a macro, as far as it is named.
+fn attr_path(tree: &Tree<'_>, attr: Idx) -> Path {
+    let metas = tree.children(attr).filter(|&meta| !tree.is_token(meta));
+    let path = metas.filter_map(|meta| tree.child(meta, PATH)).next();
+    path.map_or_else(Path::default, |path| paths::path(tree, path))
 }
 
 /// The predicate of a `#[cfg(..)]`, wherever it stands among other tokens.
 pub fn condition(tree: &Tree<'_>, node: Idx) -> Condition {
-    let toks: Vec<&str> = tree
-        .tokens(node)
-        .filter(|&t| tree.kind(t) != COMMENT)
-        .map(|t| tree.token_text(t))
-        .collect();
+    let toks: Vec<&str> = tree.code(node).iter().map(|&t| tree.token_text(t)).collect();
     condition_of(&toks)
 }
 
@@ -330,8 +305,7 @@ fn cfg_is_test(tree: &Tree<'_>, attr: Idx) -> bool {
 
 /// Appends the atoms of every `cfg` predicate under `node`: `unix`, `feature="x"`.
 pub fn cfg_atoms(tree: &Tree<'_>, node: Idx, out: &mut Vec<Name>) {
-    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).collect();
-    cfg_atoms_of(tree, &toks, out);
+    cfg_atoms_of(tree, tree.code(node), out);
 }
 
 /// See [`cfg_atoms`]; over a token list.

@@ -4,15 +4,14 @@
 //! Shadowing by name alone, without positions, loses real calls (`let len = match len(b) { .. }`).
 
 use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
-use rustc_hash::FxHashSet;
 
 use super::super::{
-    facts::{DefBody, DefIdx, Effects, Mention, MentionKind, ScopeIdx},
+    facts::{DefBody, DefIdx, Effects, MentionKind, ScopeIdx},
     name::{Name, known},
     std_traits::StdTraits,
     tree::Idx,
 };
-use super::{Lower, attrs, items, paths, tokens};
+use super::{Lower, Output, attrs, items, mentions::Mentions, paths, scan, sites, strings};
 
 /// The growing body of one definition.
 pub struct Body {
@@ -24,15 +23,16 @@ pub struct Body {
     pub includes: Vec<super::super::facts::Include>,
     pub env: Vec<Name>,
     pub cfg_atoms: Vec<Name>,
-    mentions: Vec<Mention>,
-    segments: Vec<Name>,
-    seen: FxHashSet<(MentionKind, bool, ScopeIdx, Vec<Name>)>,
+    mentions: Mentions,
     /// Bounds stand inside `dyn` or `impl`.
     object: bool,
 }
 
-impl Body {
-    pub fn new(def: DefIdx, scope: ScopeIdx) -> Body {
+impl Output {
+    /// A body to be filled, in memory that an earlier one left.
+    pub fn start(&mut self, def: DefIdx, scope: ScopeIdx) -> Body {
+        let mut mentions = self.spare.pop().unwrap_or_default();
+        mentions.clear();
         Body {
             def,
             scope,
@@ -42,30 +42,29 @@ impl Body {
             includes: Vec::new(),
             env: Vec::new(),
             cfg_atoms: Vec::new(),
-            mentions: Vec::new(),
-            segments: Vec::new(),
-            seen: FxHashSet::default(),
+            mentions,
             object: false,
         }
     }
 
+    /// Keeps what was collected, with what `out` has already.
+    pub fn finish(&mut self, body: Body, mut out: DefBody) {
+        (out.mentions, out.segments) = body.mentions.boxed();
+        out.effects = body.effects;
+        out.effects.includes = body.includes.into();
+        out.effects.env = sorted(body.env);
+        out.cfg_atoms = sorted(body.cfg_atoms);
+        self.bodies.defs[body.def.0 as usize] = out;
+        self.spare.push(body.mentions);
+    }
+}
+
+impl Body {
     /// Records a use of `path`, once per kind and scope.
     pub fn mention(&mut self, kind: MentionKind, path: &[Name]) {
-        if path.is_empty() || path.len() > u16::MAX as usize {
-            return;
+        if !path.is_empty() {
+            self.mentions.insert(kind, self.header, self.scope, path);
         }
-        if !self.seen.insert((kind, self.header, self.scope, path.to_vec())) {
-            return;
-        }
-        let start = self.segments.len() as u32;
-        self.segments.extend_from_slice(path);
-        self.mentions.push(Mention {
-            kind,
-            header: self.header,
-            scope: self.scope,
-            start,
-            len: path.len() as u16,
-        });
     }
 
     /// Operators or format strings that may run an impl of these traits.
@@ -76,22 +75,16 @@ impl Body {
     pub fn is_local(&self, path: &[Name]) -> bool {
         matches!(path, [name] if self.locals.contains(name))
     }
-
-    /// Moves what was collected into `out`.
-    pub fn finish(self, out: &mut DefBody) {
-        out.mentions = self.mentions.into();
-        out.segments = self.segments.into();
-        out.effects = self.effects;
-        out.effects.includes = self.includes.into();
-        out.effects.env = sorted(self.env);
-        out.cfg_atoms = sorted(self.cfg_atoms);
-    }
 }
 
 /// Sorted by text and without repeats.
 pub fn sorted(mut names: Vec<Name>) -> Box<[Name]> {
-    names.sort_by_key(|name| name.as_str());
-    names.dedup();
+    if names.len() > 1 {
+        // Repeats are many, and texts take longer to compare.
+        names.sort_unstable_by_key(|name| name.number());
+        names.dedup();
+        names.sort_unstable_by_key(|name| name.as_str());
+    }
     names.into()
 }
 
@@ -112,7 +105,7 @@ impl Lower<'_, '_> {
             TYPE_BOUND => self.walk_bound(node, body),
             IDENT_PAT => self.walk_ident_pat(node, body),
             METHOD_CALL_EXPR => self.walk_method_call(node, body),
-            MACRO_CALL => tokens::macro_call(self, node, body),
+            MACRO_CALL => scan::macro_call(self, node, body),
             LET_STMT | LET_EXPR => self.walk_let(node, body),
             FOR_EXPR => self.walk_for(node, body),
             IF_EXPR => self.walk_if(node, body),
@@ -137,7 +130,8 @@ impl Lower<'_, '_> {
     }
 
     pub fn walk_children(&mut self, node: Idx, body: &mut Body) {
-        for child in self.tree.children(node) {
+        let tree = self.tree;
+        for child in tree.children(node).filter(|&c| !tree.is_token(c)) {
             self.walk(child, body);
         }
     }
@@ -154,11 +148,20 @@ impl Lower<'_, '_> {
 
     /// Records the path, then what stands inside it: generic arguments, anchors.
     fn walk_path(&mut self, node: Idx, kind: MentionKind, body: &mut Body) {
-        let path = paths::path(self.tree, node);
         let value = kind == MentionKind::Value;
-        if !(value && (body.is_local(&path) || path.as_ref() == [known::SELF])) {
+        if let Some(name) = paths::single(self.tree, node) {
+            if !(value && (name == known::SELF || body.locals.contains(&name))) {
+                body.mention(kind, &[name]);
+            }
+            return;
+        }
+        let mut path = std::mem::take(&mut self.out.path);
+        path.clear();
+        paths::push_path(self.tree, node, &mut path);
+        if !(value && (body.is_local(&path) || path == [known::SELF])) {
             body.mention(kind, &path);
         }
+        self.out.path = path;
         self.walk_inside_path(node, body);
     }
 
@@ -236,13 +239,13 @@ impl Lower<'_, '_> {
     /// `for pattern in iterable { body }`: the iterable sees nothing of the pattern.
     fn walk_for(&mut self, node: Idx, body: &mut Body) {
         let mark = body.locals.len();
-        let parts: Vec<Idx> = self.tree.children(node).filter(|&c| !self.tree.is_token(c)).collect();
-        let (patterns, rest): (Vec<Idx>, Vec<Idx>) = parts.iter().partition(|&&c| is_pattern(self.tree.kind(c)));
-        let loop_body = rest.iter().rev().find(|&&c| self.tree.kind(c) == BLOCK_EXPR).copied();
-        for &part in rest.iter().filter(|&&c| Some(c) != loop_body) {
+        let tree = self.tree;
+        let parts = || tree.children(node).filter(|&c| !tree.is_token(c));
+        let loop_body = parts().filter(|&c| tree.kind(c) == BLOCK_EXPR).last();
+        for part in parts().filter(|&c| !is_pattern(tree.kind(c)) && Some(c) != loop_body) {
             self.walk(part, body);
         }
-        for part in patterns.into_iter().chain(loop_body) {
+        for part in parts().filter(|&c| is_pattern(tree.kind(c))).chain(loop_body) {
             self.walk(part, body);
         }
         body.locals.truncate(mark);
@@ -273,7 +276,7 @@ impl Lower<'_, '_> {
             body.scope = self.out.push_scope(super::block_scope(outer, body.def));
         }
         for child in self.tree.children(node) {
-            tokens::statement_site(self, child, body);
+            sites::statement_site(self, child, body);
             self.walk(child, body);
         }
         body.scope = outer;
@@ -283,13 +286,13 @@ impl Lower<'_, '_> {
     fn holds_items(&self, block: Idx) -> bool {
         self.tree
             .children(block)
-            .any(|c| items::is_item(self.tree.kind(c)) || tokens::statement_macro(self.tree, c).is_some())
+            .any(|c| items::is_item(self.tree.kind(c)) || sites::statement_macro(self.tree, c).is_some())
     }
 
     /// A proc macro may parse its output from text.
     fn walk_literal(&mut self, node: Idx, body: &mut Body) {
         for token in self.tree.tokens(node).filter(|&t| self.tree.kind(t) == STRING) {
-            tokens::code_paths(attrs::unquote(self.tree.token_text(token)), body);
+            strings::code_paths(attrs::unquote(self.tree.token_text(token)), body);
         }
     }
 
@@ -300,7 +303,7 @@ impl Lower<'_, '_> {
         for child in self.tree.children(node) {
             match self.tree.kind(child) {
                 CFG_META | CFG_ATTR_META => attrs::cfg_atoms(self.tree, child, &mut body.cfg_atoms),
-                _ => tokens::attribute(self, child, body),
+                _ => scan::attribute(self, child, body),
             }
         }
     }

@@ -2,15 +2,13 @@
 //! have. The call may stand among the arguments of other macros (`println!("{}", run(func!(f)))`), so tokens are searched.
 //! The body around it mentions the same code besides, as the arguments of any macro call.
 
-use ra_ap_parser::SyntaxKind::COMMENT;
-
 use super::super::{
-    facts::{Def, DefBody, DefData, DefFlags, DefKind, Func, MentionKind, Path},
-    hash::{Normalise, TokenSink, feed, short64},
+    facts::{Def, DefBody, DefData, DefFlags, DefKind, Func, MentionKind},
+    hash::feed_all,
     name::Name,
     tree::Idx,
 };
-use super::{Lower, body::Body, tokens};
+use super::{Lower, body::Body, scan, tokens};
 
 /// What such a definition is called.
 const NAME: &str = "func!";
@@ -18,22 +16,23 @@ const NAME: &str = "func!";
 /// Keeps a definition for each `func!(..)` in a macro call.
 pub fn lower(cx: &mut Lower<'_, '_>, call: Idx, around: &Body) {
     let tree = cx.tree;
-    let toks: Vec<Idx> = tree.tokens(call).filter(|&t| tree.kind(t) != COMMENT).collect();
+    let toks = tree.code(call);
     if !toks.iter().any(|&t| tree.token_text(t) == "func") {
         return;
     }
+    let mut path = Vec::new();
     let mut at = 0;
     while at < toks.len() {
-        if !tokens::starts_path(tree, &toks, at) {
+        if !tokens::starts_path(tree, toks, at) {
             at += 1;
             continue;
         }
-        let (path, next) = tokens::gather(tree, &toks, at, &mut Vec::new());
+        let next = tokens::gather(tree, toks, at, &mut path, &mut Vec::new());
         let is_func = path.last().is_some_and(|name| name.as_str() == "func");
-        if is_func && tokens::is_call(tree, &toks, next) {
-            let close = tokens::matching_close(tree, &toks, next + 1);
+        if is_func && tokens::is_call(tree, toks, next) {
+            let close = tokens::matching_close(tree, toks, next + 1);
             if next + 2 < close && close < toks.len() {
-                keep(cx, path, toks[at], &toks[next + 1..=close], around);
+                keep(cx, &path, toks[at], &toks[next + 1..=close], around);
             }
         }
         at = next.max(at + 1);
@@ -41,7 +40,7 @@ pub fn lower(cx: &mut Lower<'_, '_>, call: Idx, around: &Body) {
 }
 
 /// `group`: from the opening to the closing parenthesis.
-fn keep(cx: &mut Lower<'_, '_>, path: Path, start: Idx, group: &[Idx], around: &Body) {
+fn keep(cx: &mut Lower<'_, '_>, path: &[Name], start: Idx, group: &[Idx], around: &Body) {
     let tree = cx.tree;
     let (Some((&open, rest)), Some(&close)) = (group.split_first(), group.last()) else {
         return;
@@ -78,34 +77,28 @@ fn keep(cx: &mut Lower<'_, '_>, path: Path, start: Idx, group: &[Idx], around: &
         data: DefData::Func(func),
     };
     let def = cx.out.push_def(def);
-    let mut body = Body::new(def, around.scope);
+    let mut body = cx.out.start(def, around.scope);
     body.header = false;
     body.cfg_atoms.extend(&around.cfg_atoms);
-    body.mention(MentionKind::Macro, &path);
-    tokens::scan_args(tree, inner, &mut body);
-    let mut sink = TokenSink::default();
-    let all = Normalise {
-        skip: &|_| false,
-        docs: false,
-    };
-    inner.iter().for_each(|&token| feed(tree, token, &all, &mut sink));
+    body.mention(MentionKind::Macro, path);
+    scan::scan_args(tree, inner, &mut body);
+    let sink = &mut cx.out.sink;
+    sink.clear();
+    inner.iter().for_each(|&token| feed_all(tree, token, sink));
+    let hash = sink.hash();
     let (from, to) = (tree.stop(open), tree.start(close));
     let (line, column) = cx.lines.position(cx.base + tree.start(start));
-    let mut layout = Vec::new();
-    layout.extend_from_slice(&line.to_le_bytes());
-    layout.extend_from_slice(&column.to_le_bytes());
-    layout.extend_from_slice(&tree.text.as_bytes()[from as usize..to as usize]);
-    let mut out = DefBody {
-        hash: sink.hash(),
-        layout: short64(&layout),
+    let layout = cx.layout((line, column), from, to);
+    let out = DefBody {
+        hash,
+        layout,
         range: (cx.base + from, cx.base + to),
         item_start: cx.base + from,
         line,
         column,
         ..DefBody::default()
     };
-    body.finish(&mut out);
-    cx.out.bodies.defs[def.0 as usize] = out;
+    cx.out.finish(body, out);
 }
 
 /// `|a: u8, b: &str| -> String { .. }`, with `move` or without: no type is left to inference from outside.

@@ -5,10 +5,10 @@ use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
 use super::super::{
     cfg::Cfg,
     facts::{
-        Def, DefBody, DefData, DefFlags, DefIdx, DefKind, Head, ImplHeader, Import, ImportKind, MentionKind, ModDecl,
+        Def, DefData, DefFlags, DefIdx, DefKind, Hash, Head, ImplHeader, Import, ImportKind, MentionKind, ModDecl,
         Path, ProcMacro, Scope, ScopeIdx, SelfShape,
     },
-    hash::{Normalise, TokenSink, feed},
+    hash::{TokenSink, feed, feed_all},
     name::{Name, known},
     tree::{Idx, Tree},
 };
@@ -16,7 +16,7 @@ use super::{
     Lower,
     attrs::{self, Attrs, ProcMacroAttr},
     body::{Body, sorted},
-    paths, tokens,
+    paths, provides, scan, sites,
 };
 
 /// Nodes that declare something others can name, or that hold such nodes.
@@ -50,9 +50,9 @@ pub fn lower(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<
         EXTERN_CRATE => lower_extern_crate(cx, node, scope, &attrs),
         MODULE => lower_module(cx, node, scope, attrs),
         EXTERN_BLOCK => lower_extern_block(cx, node, scope),
-        MACRO_CALL => tokens::item_site(cx, node, scope, parent, attrs),
+        MACRO_CALL => sites::site(cx, node, scope, parent, attrs),
         _ => {
-            lower_def(cx, node, scope, parent, attrs, &TokenSink::default());
+            lower_def(cx, node, scope, parent, attrs, NO_PREFIX);
         }
     }
     cx.enclosing.rewritten = outside;
@@ -90,7 +90,7 @@ fn lower_def(
     scope: ScopeIdx,
     parent: Option<DefIdx>,
     attrs: Attrs,
-    prefix: &TokenSink,
+    prefix: &str,
 ) -> DefIdx {
     let tree = cx.tree;
     let kind = def_kind(tree.kind(node));
@@ -107,7 +107,7 @@ fn lower_def(
         attrs: attrs.macros.iter().map(|(it, _)| it.clone()).collect(),
         data: data(tree, node, kind, name, &attrs),
     });
-    let mut body = Body::new(def, scope);
+    let mut body = cx.out.start(def, scope);
     body.cfg_atoms.extend(&attrs.cfg_atoms);
     body.effects.mutable_static = kind == DefKind::Static && tree.child(node, MUT_KW).is_some();
     mention_attrs(&attrs, &mut body);
@@ -142,8 +142,8 @@ fn walk_def(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, def: DefIdx, skip:
             TOKEN_TREE if kind == DefKind::Macro => {
                 body.header = false;
                 // Items that a call stands for are definitions; the macro adds nothing to them.
-                if !tokens::expansion(cx, child, def) {
-                    tokens::macro_body(cx, child, body);
+                if !sites::expansion(cx, child, def) {
+                    scan::macro_body(cx, child, body);
                 }
             }
             _ => {
@@ -167,37 +167,30 @@ fn mention_attrs(attrs: &Attrs, body: &mut Body) {
     body.header = true;
 }
 
-fn finish(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &TokenSink, body: Body) {
-    let def = body.def;
-    let mut out = DefBody {
-        hash: own_hash(cx.tree, node, kind, attrs, prefix),
-        ..cx.place(node)
-    };
+fn finish(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &str, body: Body) {
+    let mut out = cx.place(node);
+    out.hash = own_hash(cx, node, kind, attrs, prefix);
     out.attr_hashes = attrs.macros.iter().map(|&(_, hash)| hash).collect();
-    body.finish(&mut out);
-    cx.out.bodies.defs[def.0 as usize] = out;
+    cx.out.finish(body, out);
 }
 
-fn own_hash(tree: &Tree<'_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &TokenSink) -> super::super::facts::Hash {
+fn own_hash(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, attrs: &Attrs, prefix: &str) -> Hash {
+    let tree = cx.tree;
     let holds_items = matches!(kind, DefKind::Impl | DefKind::Trait);
-    let skip = |i: Idx| match tree.kind(i) {
+    let skip = |i: Idx, kind: SyntaxKind| match kind {
         ATTR => attrs.macro_nodes.contains(&i) || attrs::is_lint(tree, i),
         ASSOC_ITEM_LIST => holds_items,
         other => is_item(other),
     };
-    let mut sink = TokenSink::default();
-    sink.text(&hex(prefix));
-    feed(
-        tree,
-        node,
-        &Normalise {
-            skip: &skip,
-            docs: attrs.reads_docs,
-        },
-        &mut sink,
-    );
+    let sink = &mut cx.out.sink;
+    sink.clear();
+    sink.text(prefix);
+    feed(tree, node, attrs.reads_docs, skip, sink);
     sink.hash()
 }
+
+/// What the own hashes of items begin with: a hash of nothing, where no `extern` block is around them.
+const NO_PREFIX: &str = "a6a1f9f5b94913af";
 
 fn hex(sink: &TokenSink) -> String {
     format!("{:x}", sink.hash64())
@@ -246,7 +239,7 @@ fn data(tree: &Tree<'_>, node: Idx, kind: DefKind, name: Name, attrs: &Attrs) ->
             let target = tree.children(node).find(|&c| paths::is_type(tree.kind(c)));
             DefData::Alias(target.map_or(Head::Other, |ty| paths::head(tree, ty)))
         }
-        DefKind::Macro => DefData::Macro(Box::new(tokens::macro_facts(tree, node))),
+        DefKind::Macro => DefData::Macro(Box::new(provides::macro_facts(tree, node))),
         DefKind::Fn | DefKind::Static => match (&attrs.proc_macro, attrs.link) {
             (Some(ProcMacroAttr::Derive(exported)), _) => DefData::ProcMacro(ProcMacro {
                 exported: *exported,
@@ -339,11 +332,7 @@ fn arg_heads_inside(tree: &Tree<'_>, ty: Idx) -> Box<[Path]> {
 
 fn token_hash(tree: &Tree<'_>, node: Idx) -> u64 {
     let mut sink = TokenSink::default();
-    let everything = Normalise {
-        skip: &|_| false,
-        docs: false,
-    };
-    feed(tree, node, &everything, &mut sink);
+    feed_all(tree, node, &mut sink);
     sink.hash64()
 }
 
@@ -421,16 +410,9 @@ fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
     let tree = cx.tree;
     let mut prefix = TokenSink::default();
     for child in tree.children(node).filter(|&c| tree.kind(c) != EXTERN_ITEM_LIST) {
-        feed(
-            tree,
-            child,
-            &Normalise {
-                skip: &|_| false,
-                docs: false,
-            },
-            &mut prefix,
-        );
+        feed_all(tree, child, &mut prefix);
     }
+    let prefix = hex(&prefix);
     let block_attrs = attrs::read(tree, node);
     let Some(list) = tree.child(node, EXTERN_ITEM_LIST) else {
         return;
@@ -441,7 +423,7 @@ fn lower_extern_block(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx) {
         attrs.cfg_atoms.extend(&block_attrs.cfg_atoms);
         attrs.when = Cfg::and(block_attrs.when.clone(), attrs.when);
         match tree.kind(child) {
-            MACRO_CALL => tokens::item_site(cx, child, scope, None, attrs),
+            MACRO_CALL => sites::site(cx, child, scope, None, attrs),
             kind if is_item(kind) => {
                 let def = lower_def(cx, child, scope, None, attrs, &prefix);
                 let it = &mut cx.out.items.defs[def.0 as usize];

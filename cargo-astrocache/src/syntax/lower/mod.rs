@@ -4,7 +4,12 @@ mod attrs;
 mod body;
 mod funcs;
 mod items;
+mod mentions;
 mod paths;
+mod provides;
+mod scan;
+mod sites;
+mod strings;
 mod tokens;
 
 use std::sync::Arc;
@@ -14,20 +19,24 @@ use ra_ap_parser::Edition;
 use super::{
     cfg::{Cfg, Condition},
     facts::{Def, DefBody, DefIdx, FileBodies, FileFacts, FileItems, MentionKind, Path, Scope, ScopeIdx},
-    hash::short64,
+    hash::TokenSink,
     name::Name,
     tree::{Idx, Tree},
 };
 use body::Body;
+use mentions::Mentions;
 
 /// The facts of a file. `text` has LF line ends and no BOM.
 pub fn facts(text: &str, edition: Edition) -> FileFacts {
     let tree = Tree::file(text, edition);
-    let lines = LineStarts::new(text);
-    of_tree(&tree, edition, 0, &lines)
+    let lines = Lines::new(text);
+    let deals_in_tokens = ["proc_macro", "TokenStream", "OUT_DIR"]
+        .iter()
+        .any(|word| text.contains(word));
+    of_tree(&tree, edition, 0, &lines, deals_in_tokens)
 }
 
-fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>) -> FileFacts {
+fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &Lines<'_>, deals_in_tokens: bool) -> FileFacts {
     let mut out = Output::default();
     let attrs = if tree.is_empty() {
         attrs::Attrs::default()
@@ -46,9 +55,6 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>)
         path_attr: None,
     });
     let enclosing = Enclosing::default();
-    let deals_in_tokens = ["proc_macro", "TokenStream", "OUT_DIR"]
-        .iter()
-        .any(|word| lines.text.contains(word));
     let mut cx = Lower {
         tree,
         out: &mut out,
@@ -61,6 +67,7 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &LineStarts<'_>)
     if !tree.is_empty() {
         items::lower_list(&mut cx, 0, ScopeIdx(0), None);
     }
+    out.items.shrink();
     FileFacts {
         items: Arc::new(out.items),
         bodies: out.bodies,
@@ -75,7 +82,7 @@ struct Lower<'a, 'o> {
     edition: Edition,
     /// Where `tree` begins in the file: not 0 inside macro arguments.
     base: u32,
-    lines: &'o LineStarts<'o>,
+    lines: &'o Lines<'o>,
     enclosing: Enclosing,
     /// The file speaks of proc macros or of `OUT_DIR`: its strings may be code.
     deals_in_tokens: bool,
@@ -98,6 +105,12 @@ struct Enclosing {
 struct Output {
     items: FileItems,
     bodies: FileBodies,
+    /// Emptied, for the next bodies.
+    spare: Vec<Mentions>,
+    /// Memory for one path.
+    path: Vec<Name>,
+    /// Memory for what is hashed.
+    sink: TokenSink,
 }
 
 impl Output {
@@ -124,23 +137,30 @@ impl Lower<'_, '_> {
     }
 
     /// Range, line, column and layout of an item.
-    fn place(&self, node: Idx) -> DefBody {
+    fn place(&mut self, node: Idx) -> DefBody {
         let (start, stop) = (self.tree.start(node), self.tree.stop(node));
         let name = self.tree.child(node, ra_ap_parser::SyntaxKind::NAME).unwrap_or(node);
         let (line, column) = self.lines.position(self.base + self.tree.start(name));
         let (first_line, first_column) = self.lines.position(self.base + start);
-        let mut layout = Vec::new();
-        layout.extend_from_slice(&first_line.to_le_bytes());
-        layout.extend_from_slice(&first_column.to_le_bytes());
-        layout.extend_from_slice(&self.tree.text.as_bytes()[start as usize..stop as usize]);
+        let layout = self.layout((first_line, first_column), start, stop);
         DefBody {
-            layout: short64(&layout),
+            layout,
             range: (self.base + start, self.base + stop),
             item_start: self.base + self.item_start(node),
             line,
             column,
             ..DefBody::default()
         }
+    }
+
+    /// Hash of a piece of text and of the line and column where it stands.
+    fn layout(&mut self, (line, column): (u32, u32), start: u32, stop: u32) -> u64 {
+        let sink = &mut self.out.sink;
+        sink.clear();
+        sink.bytes(&line.to_le_bytes());
+        sink.bytes(&column.to_le_bytes());
+        sink.bytes(&self.tree.text.as_bytes()[start as usize..stop as usize]);
+        sink.hash64()
     }
 
     /// Where an item starts after its outer attributes and doc comments.
@@ -178,33 +198,60 @@ fn block_scope(parent: ScopeIdx, owner: DefIdx) -> Scope {
 }
 
 /// Byte offsets to lines and columns.
-struct LineStarts<'a> {
+struct Lines<'a> {
     text: &'a str,
-    starts: Vec<u32>,
+    /// How many lines end before each block of the text.
+    before: Vec<u32>,
 }
 
-impl<'a> LineStarts<'a> {
-    fn new(text: &'a str) -> LineStarts<'a> {
-        let starts = std::iter::once(0).chain(
-            text.bytes()
-                .enumerate()
-                .filter(|&(_, b)| b == b'\n')
-                .map(|(at, _)| at as u32 + 1),
-        );
-        LineStarts {
+/// Few enough that a byte counts them.
+const BLOCK: usize = 1 << 7;
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Lines<'a> {
+        let mut ended = 0;
+        let blocks = text.as_bytes().chunks(BLOCK);
+        let before = std::iter::once(0).chain(blocks.map(|block| {
+            ended += line_ends(block);
+            ended
+        }));
+        Lines {
             text,
-            starts: starts.collect(),
+            before: before.collect(),
         }
     }
 
     /// Line and column (in characters, as rustc counts), both from 1.
     fn position(&self, offset: u32) -> (u32, u32) {
-        let line = self.starts.partition_point(|&start| start <= offset);
-        let start = self.starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
-        let column = self
-            .text
-            .get(start as usize..offset as usize)
-            .map_or(0, |head| head.chars().count());
-        (line as u32, column as u32 + 1)
+        let offset = offset as usize;
+        let block = offset / BLOCK;
+        let head = &self.text.as_bytes()[..offset];
+        let line = self.before[block] + line_ends(&head[block * BLOCK..]);
+        let start = head.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let column = self.text[start..offset].chars().count();
+        (line + 1, column as u32 + 1)
+    }
+}
+
+fn line_ends(bytes: &[u8]) -> u32 {
+    let ends: u8 = bytes.iter().map(|&byte| u8::from(byte == b'\n')).sum();
+    u32::from(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_are_those_of_the_text() {
+        let text = "fn a() {}\n// \u{e9}\u{1f980}x\n\n".repeat(100);
+        let lines = Lines::new(&text);
+        let (mut line, mut column) = (1, 1);
+        for (at, c) in text.char_indices() {
+            assert_eq!(lines.position(at as u32), (line, column), "{at}");
+            (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        assert_eq!(lines.position(text.len() as u32), (line, column));
+        assert_eq!(Lines::new("").position(0), (1, 1));
     }
 }

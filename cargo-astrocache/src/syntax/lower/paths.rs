@@ -1,10 +1,10 @@
-//! Paths as segments, from nodes and from bare tokens.
+//! Paths as segments, from nodes.
 
 use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
 
 use super::super::{
     facts::{Head, Path},
-    name::{Name, known},
+    name::{Name, known, without_raw},
     tree::{Idx, Tree},
 };
 
@@ -15,13 +15,52 @@ pub fn path(tree: &Tree<'_>, node: Idx) -> Path {
     segments.into()
 }
 
-fn push_path(tree: &Tree<'_>, node: Idx, out: &mut Vec<Name>) {
+/// The name of a `PATH` node that is one name and nothing else.
+pub fn single(tree: &Tree<'_>, node: Idx) -> Option<Name> {
+    let (segment, name, token) = (node + 1, node + 2, node + 3);
+    let plain = tree.end(node) == token + 1
+        && tree.kind(segment) == PATH_SEGMENT
+        && tree.kind(name) == NAME_REF
+        && tree.end(name) == token + 1
+        && tree.is_token(token);
+    plain.then(|| Name::ident(tree.token_text(token)))
+}
+
+/// Appends the segments of a `PATH` node; see [`path`].
+pub fn push_path(tree: &Tree<'_>, node: Idx, out: &mut Vec<Name>) {
+    if let Some(name) = single(tree, node) {
+        out.push(name);
+        return;
+    }
     for child in tree.children(node) {
         match tree.kind(child) {
             PATH => push_path(tree, child, out),
             PATH_SEGMENT => push_segment(tree, child, out),
             _ => {}
         }
+    }
+}
+
+/// The text of the first segment, as [`path`] reads it.
+pub fn first_segment<'a>(tree: &Tree<'a>, node: Idx) -> Option<&'a str> {
+    let plain = tree
+        .child(node, PATH_SEGMENT)
+        .filter(|_| tree.child(node, PATH).is_none());
+    let first = plain.and_then(|segment| tree.children(segment).next());
+    let name = first.filter(|&first| tree.kind(first) == NAME_REF);
+    match name.and_then(|name| tree.tokens(name).next()) {
+        Some(token) => Some(without_raw(tree.token_text(token))),
+        None => path(tree, node).first().map(|name| name.as_str()),
+    }
+}
+
+/// The text of the last segment, as [`path`] reads it.
+pub fn last_segment<'a>(tree: &Tree<'a>, node: Idx) -> Option<&'a str> {
+    let segment = tree.children(node).filter(|&c| tree.kind(c) == PATH_SEGMENT).last();
+    let name = segment.and_then(|segment| tree.child(segment, NAME_REF));
+    match name.and_then(|name| tree.tokens(name).next()) {
+        Some(token) => Some(without_raw(tree.token_text(token))),
+        None => path(tree, node).last().map(|name| name.as_str()),
     }
 }
 
@@ -91,79 +130,4 @@ pub fn is_type(kind: SyntaxKind) -> bool {
             | FOR_TYPE
             | MACRO_TYPE
     )
-}
-
-/// All paths in the tokens of `node`, in order: for derive lists and the like.
-pub fn token_paths(tree: &Tree<'_>, node: Idx) -> Vec<Path> {
-    let toks: Vec<Idx> = tree.tokens(node).filter(|&t| tree.kind(t) != COMMENT).collect();
-    let mut out = Vec::new();
-    let mut at = 0;
-    while at < toks.len() {
-        if !is_segment(tree.kind(toks[at])) {
-            at += 1;
-            continue;
-        }
-        let mut segments = Vec::new();
-        if at >= 2 && is_path_sep(tree, &toks, at - 2) || at >= 1 && tree.kind(toks[at - 1]) == COLON2 {
-            segments.push(known::ROOT);
-        }
-        segments.push(Name::ident(tree.token_text(toks[at])));
-        at += 1;
-        while let Some(next) =
-            after_path_sep(tree, &toks, at).filter(|&n| n < toks.len() && is_segment(tree.kind(toks[n])))
-        {
-            segments.push(Name::ident(tree.token_text(toks[next])));
-            at = next + 1;
-        }
-        out.push(segments.into());
-    }
-    out
-}
-
-/// Identifiers and the keywords that can stand in a path.
-pub fn is_segment(kind: SyntaxKind) -> bool {
-    matches!(kind, IDENT | SELF_KW | SUPER_KW | CRATE_KW | SELF_TYPE_KW) || is_contextual(kind)
-}
-
-/// Keywords that are identifiers wherever the grammar does not ask for them.
-fn is_contextual(kind: SyntaxKind) -> bool {
-    matches!(
-        kind,
-        ASM_KW
-            | AUTO_KW
-            | BUILTIN_KW
-            | DEFAULT_KW
-            | DEREF_KW
-            | GLOBAL_ASM_KW
-            | LABEL_KW
-            | MACRO_RULES_KW
-            | OPTIONS_KW
-            | OUT_KW
-            | PURE_KW
-            | RAW_KW
-            | SAFE_KW
-            | SYM_KW
-            | UNION_KW
-            | YEET_KW
-            | INCLUDE_BYTES_KW
-            | FORMAT_ARGS_KW
-            | OFFSET_OF_KW
-            | NULL_KW
-            | IS_KW
-            | NAKED_ASM_KW
-    )
-}
-
-/// `::` at `at`, as one token or as two adjacent colons.
-pub fn is_path_sep(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
-    after_path_sep(tree, toks, at).is_some()
-}
-
-/// The position just past a `::` at `at`.
-pub fn after_path_sep(tree: &Tree<'_>, toks: &[Idx], at: usize) -> Option<usize> {
-    match tree.kind(*toks.get(at)?) {
-        COLON2 => Some(at + 1),
-        COLON if tree.kind(*toks.get(at + 1)?) == COLON && tree.is_joint(toks[at]) => Some(at + 2),
-        _ => None,
-    }
 }

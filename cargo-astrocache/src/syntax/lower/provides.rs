@@ -1,0 +1,211 @@
+//! What token streams may bring into being, as far as tokens tell: names behind defining keywords, `impl` headers, macro calls.
+
+use ra_ap_parser::SyntaxKind::*;
+
+use super::super::{
+    facts::{ImplTokens, MacroFacts, Path, ProvidedTokens},
+    name::Name,
+    tree::{Idx, Tree},
+};
+use super::{
+    body::sorted,
+    tokens::{after_path_sep, gather, is_call, is_segment, matching_close, starts_path},
+};
+
+/// What a `macro_rules!` or `macro` definition can bring into being.
+pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
+    let toks = tree.code(node);
+    let toks = toks.get(3..).unwrap_or_default();
+    MacroFacts {
+        tokens: provided(tree, toks),
+        calls: calls(tree, toks),
+        imports: toks.iter().any(|&t| tree.kind(t) == USE_KW),
+        member_args: (0..toks.len()).any(|at| is_member_arg(tree, toks, at)),
+        expansion: None,
+        exact: false,
+    }
+}
+
+/// Names that the tokens define, as far as defining keywords tell.
+pub fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
+    let mut out = ProvidedTokens::default();
+    let mut defines = Vec::new();
+    let mut impls = Vec::new();
+    let (mut attributes, mut path) = (Vec::new(), Vec::new());
+    for at in 0..toks.len() {
+        match tree.kind(toks[at]) {
+            FN_KW | STRUCT_KW | ENUM_KW | TRAIT_KW | TYPE_KW | MOD_KW | CONST_KW | STATIC_KW => {
+                out.has_trait |= tree.kind(toks[at]) == TRAIT_KW;
+                out.aliases |= tree.kind(toks[at]) == TYPE_KW;
+                define(tree, toks, at, &mut defines, &mut out);
+            }
+            IDENT | UNION_KW | MACRO_RULES_KW => match tree.token_text(toks[at]) {
+                "union" | "macro_rules" => define(tree, toks, at, &mut defines, &mut out),
+                "concat_idents" | "paste" => out.glue = true,
+                "test" | "bench" => out.test = true,
+                _ => {}
+            },
+            USE_KW => {
+                out.aliases = true;
+                imported(tree, &toks[at + 1..], &mut defines, &mut out);
+            }
+            IMPL_KW if is_impl_header(tree, toks, at) => impls.push(impl_header(tree, &toks[at + 1..])),
+            L_BRACK if at > 0 && tree.kind(toks[at - 1]) == POUND => {
+                let start = after_path_sep(tree, toks, at + 1).unwrap_or(at + 1);
+                let inside = toks.get(start..matching_close(tree, toks, at)).unwrap_or_default();
+                let holds_arg = |&t: &Idx| tree.kind(t) == DOLLAR;
+                out.attribute_arg |= inside.first().is_some_and(holds_arg);
+                if inside.is_empty() || !starts_path(tree, inside, 0) {
+                    continue;
+                }
+                let next = gather(tree, toks, start, &mut path, &mut Vec::new());
+                if matches!(path[path.len() - 1].as_str(), "derive" | "cfg_attr") {
+                    let list = inside.get(next - start..).unwrap_or_default();
+                    out.attribute_arg |= list.iter().any(holds_arg);
+                    attributes.extend(all_paths(tree, list));
+                }
+                attributes.push(path.as_slice().into());
+            }
+            L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
+                out.glue = true;
+            }
+            _ => {}
+        }
+    }
+    out.attributes = attributes.into();
+    out.defines = sorted(defines);
+    out.impls = impls.into();
+    out
+}
+
+fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
+    // `*const T` is a type; in `$(..)* const X` the star repeats what is before.
+    let before = |back: usize| keyword.checked_sub(back).map(|at| tree.kind(toks[at]));
+    let repeats = before(2) == Some(R_PAREN) || before(3) == Some(R_PAREN);
+    if tree.kind(toks[keyword]) == CONST_KW && before(1) == Some(STAR) && !repeats {
+        return;
+    }
+    let skipped = |&&t: &&Idx| {
+        matches!(
+            tree.kind(t),
+            MUT_KW | REF_KW | BANG | UNSAFE_KW | ASYNC_KW | EXTERN_KW | STRING
+        )
+    };
+    let Some(&next) = toks[keyword + 1..].iter().find(|t| !skipped(t)) else {
+        return;
+    };
+    match tree.kind(next) {
+        DOLLAR => out.defines_arg = true,
+        kind if is_segment(kind) => defines.push(Name::ident(tree.token_text(next))),
+        _ => {}
+    }
+}
+
+fn imported(tree: &Tree<'_>, toks: &[Idx], defines: &mut Vec<Name>, out: &mut ProvidedTokens) {
+    let end = toks
+        .iter()
+        .position(|&t| tree.kind(t) == SEMICOLON)
+        .unwrap_or(toks.len());
+    for at in 0..end {
+        let last = matches!(
+            toks.get(at + 1).map(|&t| tree.kind(t)),
+            Some(COMMA | R_CURLY | SEMICOLON) | None
+        );
+        match tree.kind(toks[at]) {
+            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => out.defines_arg = true,
+            kind if last && is_segment(kind) => defines.push(Name::ident(tree.token_text(toks[at]))),
+            _ => {}
+        }
+    }
+}
+
+/// Not the `impl Trait` of a type.
+fn is_impl_header(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+    let before = |back: usize| at.checked_sub(back).map(|i| tree.kind(toks[i]));
+    match before(1) {
+        // `$( impl .. )*`, `-> impl ..`
+        Some(L_PAREN) => before(2) == Some(DOLLAR),
+        Some(R_ANGLE) => before(2) != Some(MINUS),
+        Some(COLON | COMMA | L_ANGLE | AMP | EQ | PLUS | MUT_KW | THIN_ARROW) => false,
+        _ => true,
+    }
+}
+
+/// The header whose `impl` is before `toks`.
+fn impl_header(tree: &Tree<'_>, toks: &[Idx]) -> ImplTokens {
+    let end = toks
+        .iter()
+        .position(|&t| matches!(tree.kind(t), L_CURLY | SEMICOLON))
+        .unwrap_or(toks.len());
+    let header = &toks[..end];
+    let kind = |at: usize| header.get(at).map(|&t| tree.kind(t));
+    // `for<'a>` is none.
+    let is_for = |&at: &usize| kind(at) == Some(FOR_KW) && kind(at + 1) != Some(L_ANGLE);
+    let start = (0..end).rfind(is_for).map_or(0, |at| at + 1);
+    let stop = (start..end).find(|&at| kind(at) == Some(WHERE_KW)).unwrap_or(end);
+    let arg = |at: usize| kind(at) == Some(DOLLAR) && kind(at + 1) != Some(CRATE_KW);
+    ImplTokens {
+        paths: all_paths(tree, header),
+        self_paths: all_paths(tree, &header[start..stop]),
+        self_arg: (start..stop).any(arg),
+    }
+}
+
+/// `.$x` or `::$x`, but not `::$crate`.
+fn is_member_arg(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
+    let dollar = match tree.kind(toks[at]) {
+        DOT => at + 1,
+        _ => match after_path_sep(tree, toks, at) {
+            Some(next) => next,
+            None => return false,
+        },
+    };
+    let kind_at = |i: usize| toks.get(i).map(|&t| tree.kind(t));
+    kind_at(dollar) == Some(DOLLAR) && kind_at(dollar + 1) != Some(CRATE_KW)
+}
+
+/// Every name; but not that of our own attribute, which would be in each call that hands it on.
+pub fn idents(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
+    let is_attribute = |at: usize| at > 0 && matches!(tree.kind(toks[at - 1]), L_BRACK | COLON | COLON2);
+    let names = (0..toks.len()).filter(|&at| {
+        let is_ours = tree.token_text(toks[at]) == "cached" && is_attribute(at);
+        is_segment(tree.kind(toks[at])) && !is_ours
+    });
+    sorted(names.map(|at| Name::ident(tree.token_text(toks[at]))).collect())
+}
+
+fn all_paths(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
+    let (mut out, mut path): (Vec<Path>, _) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while at < toks.len() {
+        if tree.kind(toks[at]) == DOLLAR && !starts_path(tree, toks, at) {
+            at += 2;
+        } else if starts_path(tree, toks, at) {
+            let next = gather(tree, toks, at, &mut path, &mut Vec::new());
+            if !out.iter().any(|it| **it == *path) {
+                out.push(path.as_slice().into());
+            }
+            at = next;
+        } else {
+            at += 1;
+        }
+    }
+    out.into()
+}
+
+pub fn calls(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Path]> {
+    let (mut out, mut path): (Vec<Path>, _) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while at < toks.len() {
+        if starts_path(tree, toks, at) {
+            let next = gather(tree, toks, at, &mut path, &mut Vec::new());
+            if is_call(tree, toks, next) && !out.iter().any(|it| **it == *path) {
+                out.push(path.as_slice().into());
+            }
+            at = next;
+        } else {
+            at += 1;
+        }
+    }
+    out.into()
+}

@@ -1,0 +1,97 @@
+//! String literals: names that a format string captures, and text that may become code.
+
+use super::super::{facts::MentionKind, name::Name};
+use super::body::Body;
+
+/// Names that a format string captures: `{NAME}`, `{x:>WIDTH$}`, `{x:.PREC$}`.
+pub fn format_names(text: &str, mut each: impl FnMut(&str)) {
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        rest = &rest[open + 1..];
+        if let Some(escaped) = rest.strip_prefix('{') {
+            rest = escaped;
+            continue;
+        }
+        let Some(close) = rest.find('}') else { return };
+        let (name, spec) = rest[..close].split_once(':').unwrap_or((&rest[..close], ""));
+        if is_ident(name.trim()) {
+            each(name.trim());
+        }
+        for part in spec.split('$').rev().skip(1) {
+            let start = part
+                .rfind(|c: char| !c.is_alphanumeric() && c != '_')
+                .map_or(0, |at| at + 1);
+            if is_ident(&part[start..]) {
+                each(&part[start..]);
+            }
+        }
+        rest = &rest[close + 1..];
+    }
+}
+
+/// Every `a::b::c` in a string.
+pub fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
+    let is_path_char = |c: char| c == '_' || c == ':' || c.is_alphanumeric();
+    for word in text.split(|c: char| !is_path_char(c)).filter(|word| !word.is_empty()) {
+        let segments: Vec<Name> = word.split("::").filter(|seg| is_ident(seg)).map(Name::ident).collect();
+        if !segments.is_empty() {
+            each(&segments);
+        }
+    }
+}
+
+/// What a string may emit, where it may be code.
+pub fn code_paths(text: &str, body: &mut Body) {
+    if may_be_code(text) {
+        string_paths(text, |path| body.mention(MentionKind::Quoted, path));
+    }
+}
+
+/// Whether a string may be, or become part of, source text: a name, something with the marks of code, or the start of an
+/// item. All else is prose, whose words mean nothing.
+fn may_be_code(text: &str) -> bool {
+    let lone = !text.trim().contains(char::is_whitespace);
+    let marks =
+        text.contains(['(', '{', '[', '<', ';', '=', '#', '&', '|', '!', '>', '}', ']', ')']) || text.contains("::");
+    let first = text.split_whitespace().next().unwrap_or_default();
+    lone || marks
+        || ITEM_STARTS.iter().any(|word| first == word.trim_end())
+        || matches!(
+            first,
+            "pub"
+                | "unsafe"
+                | "async"
+                | "let"
+                | "return"
+                | "match"
+                | "if"
+                | "for"
+                | "while"
+                | "loop"
+                | "where"
+                | "dyn"
+                | "mut"
+                | "move"
+        )
+}
+
+fn is_ident(text: &str) -> bool {
+    text.starts_with(|c: char| c == '_' || c.is_alphabetic()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())
+}
+
+/// How items begin.
+pub const ITEM_STARTS: &[&str] = &[
+    "fn ",
+    "mod ",
+    "use ",
+    "struct ",
+    "enum ",
+    "union ",
+    "trait ",
+    "impl",
+    "type ",
+    "const ",
+    "static ",
+    "macro_rules!",
+    "extern ",
+];
