@@ -300,7 +300,7 @@ impl Run<'_> {
             if is_editable(project, krate) {
                 declarations(db, workspace, krate);
             } else {
-                db.files().packs().has_symbols(&project.package_of(krate).root);
+                db.files().packs().symbols(&project.package_of(krate).root);
             }
             progress::step();
         });

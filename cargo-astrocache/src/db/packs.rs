@@ -28,7 +28,7 @@ use crate::{
         sweep,
     },
     project::{Edition, Package, Project},
-    source,
+    source::{self, Symbols},
 };
 
 /// Where packs are.
@@ -50,7 +50,7 @@ pub struct Packs {
     by_root: FxHashMap<Utf8PathBuf, usize>,
     /// What earlier runs found of packages that may never have been parsed, and what this one asked.
     symbols: OnceLock<Flags>,
-    asked: Mutex<BTreeMap<flags::Key, bool>>,
+    asked: Mutex<BTreeMap<flags::Key, u8>>,
     /// Bytes in a pack are not what was written: all are written anew.
     broken: AtomicBool,
     notice: Mutex<Option<String>>,
@@ -116,26 +116,31 @@ impl Packs {
         facts
     }
 
-    /// Whether the package at `root` may hold symbols for the linker, or what runs unnamed. Its sources are searched for
-    /// their words once.
-    pub fn has_symbols(&self, root: &Utf8Path) -> bool {
+    /// What the package at `root` may hold of what nothing names. Its sources are searched for the words once.
+    pub fn symbols(&self, root: &Utf8Path) -> Symbols {
         let slot = self.by_root.get(root).and_then(|&at| self.slots[at].place.as_deref());
         let Some(name) = slot.and_then(Path::file_name) else {
-            return source::has_symbols(root);
+            return source::symbols(root);
         };
         let mut key = flags::Key::default();
         let hash = blake3::hash(name.as_encoded_bytes());
         key.copy_from_slice(&hash.as_bytes()[..16]);
-        if let Some(&known) = lock(&self.asked).get(&key) {
-            return known;
+        let asked = lock(&self.asked).get(&key).copied();
+        let known = asked.or_else(|| {
+            let place = self.symbols_place();
+            let read = || place.and_then(|place| Flags::read(&place).ok()).unwrap_or_default();
+            self.symbols.get_or_init(read).get(&key)
+        });
+        if let Some(flags) = known {
+            lock(&self.asked).insert(key, flags);
+            return Symbols {
+                linked: flags & 1 != 0,
+                unnamed: flags & 2 != 0,
+            };
         }
-        let place = self.symbols_place();
-        let known = self
-            .symbols
-            .get_or_init(|| place.and_then(|place| Flags::read(&place).ok()).unwrap_or_default())
-            .get(&key);
-        let found = known.unwrap_or_else(|| source::has_symbols(root));
-        lock(&self.asked).insert(key, found);
+        let found = source::symbols(root);
+        let flags = u8::from(found.linked) | u8::from(found.unnamed) << 1;
+        lock(&self.asked).insert(key, flags);
         found
     }
 

@@ -1,4 +1,4 @@
-//! A small file of answers by key: yes or no, and the day it was last asked for. What nobody asks for in a month is not
+//! A small file of answers by key: some flags, and the day they were last asked for. What nobody asks for in a month is not
 //! written again.
 
 use std::{collections::BTreeMap, io, path::Path};
@@ -13,7 +13,7 @@ pub type Key = [u8; 16];
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Flags(BTreeMap<Key, (bool, u32)>);
+pub struct Flags(BTreeMap<Key, (u8, u32)>);
 
 impl Flags {
     /// Those at `path`.
@@ -26,7 +26,7 @@ impl Flags {
         postcard::from_bytes(&body).map(Flags).map_err(|_| FrameError::Damaged)
     }
 
-    pub fn get(&self, key: &Key) -> Option<bool> {
+    pub fn get(&self, key: &Key) -> Option<u8> {
         self.0.get(key).map(|it| it.0)
     }
 
@@ -36,9 +36,9 @@ impl Flags {
     /// # Errors
     ///
     /// The old file, or none, is left where it was.
-    pub fn add(path: &Path, asked: &BTreeMap<Key, bool>, today: u32) -> io::Result<()> {
+    pub fn add(path: &Path, asked: &BTreeMap<Key, u8>, today: u32) -> io::Result<()> {
         let mut all = Flags::read(path).unwrap_or_default().0;
-        let is_known = |(key, flag): (&Key, &bool)| all.get(key) == Some(&(*flag, today));
+        let is_known = |(key, flag): (&Key, &u8)| all.get(key) == Some(&(*flag, today));
         if asked.iter().all(is_known) {
             return Ok(());
         }
@@ -60,11 +60,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("flags");
         assert!(matches!(Flags::read(&path), Err(FrameError::Missing)));
-        Flags::add(&path, &BTreeMap::from([([1; 16], true), ([2; 16], false)]), 100).unwrap();
-        Flags::add(&path, &BTreeMap::from([([2; 16], false)]), 131).unwrap();
+        Flags::add(&path, &BTreeMap::from([([1; 16], 3), ([2; 16], 0)]), 100).unwrap();
+        Flags::add(&path, &BTreeMap::from([([2; 16], 0)]), 131).unwrap();
         let flags = Flags::read(&path).unwrap();
         assert_eq!(flags.get(&[1; 16]), None);
-        assert_eq!(flags.get(&[2; 16]), Some(false));
+        assert_eq!(flags.get(&[2; 16]), Some(0));
         assert_eq!(flags.get(&[3; 16]), None);
     }
 
@@ -72,7 +72,7 @@ mod tests {
     fn a_damaged_file_is_refused_and_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("flags");
-        Flags::add(&path, &BTreeMap::from([([1; 16], true)]), 1).unwrap();
+        Flags::add(&path, &BTreeMap::from([([1; 16], 1)]), 1).unwrap();
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
@@ -80,7 +80,7 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             assert!(Flags::read(&path).is_err(), "byte {at}");
         }
-        Flags::add(&path, &BTreeMap::from([([2; 16], true)]), 1).unwrap();
-        assert_eq!(Flags::read(&path).unwrap().get(&[2; 16]), Some(true));
+        Flags::add(&path, &BTreeMap::from([([2; 16], 1)]), 1).unwrap();
+        assert_eq!(Flags::read(&path).unwrap().get(&[2; 16]), Some(1));
     }
 }

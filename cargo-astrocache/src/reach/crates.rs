@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Rule, flood::Flood};
+use super::flood::Flood;
 use crate::{
     project::{CrateId, PackageSource},
     resolve::{DefId, ImplEntry, ImplIdx, Index, TraitRef},
@@ -101,17 +101,6 @@ impl Flood<'_> {
         for krate in world.crates() {
             if world.project.package_of(krate).source == PackageSource::Path && self.in_cone(krate) {
                 self.join(krate);
-            }
-        }
-    }
-
-    /// The global allocator, the panic handler, and what the loader is handed.
-    pub fn mark_lang_items(&mut self) {
-        for &krate in self.world.clone().with_symbols() {
-            if self.in_cone(krate) {
-                for &item in &self.index(krate).lang {
-                    self.mark(item, Rule::R14);
-                }
             }
         }
     }

@@ -87,10 +87,10 @@ impl<'a> Flood<'a> {
 
     pub fn run(mut self, root: DefId) -> Closure {
         self.root_is_test = self.world.is_test(root);
-        self.linked = self.world.linked(root.krate, self.root_is_test);
+        self.linked = self.world.linked_with(root.krate, self.root_is_test);
         self.mark(root, Rule::Root);
         self.join_editable();
-        self.mark_lang_items();
+        self.mark_unnamed();
         self.open_root(root);
         self.open_func(root);
         loop {
@@ -140,7 +140,7 @@ impl<'a> Flood<'a> {
     /// Code of `krate`, and of what it is linked with, can run here as well.
     pub fn link(&mut self, krate: CrateId) {
         if !self.in_cone(krate) {
-            self.linked.extend(self.world.linked(krate, false));
+            self.linked.extend(self.world.linked_with(krate, false));
             self.join_editable();
         }
     }

@@ -1,7 +1,7 @@
 //! R14: symbols that cross `extern`, and items that run without being named.
 //!
 //! The linker joins a foreign declaration to whichever crate of the graph exports the symbol, so every item of that
-//! link name is live. The global allocator and the panic handler are called by code nobody writes,
+//! link name is live. The global allocator is called by code nobody writes,
 //! and the loader runs or reads what `link_section` put in a section of its own.
 
 use super::{Rule, flood::Flood};
@@ -15,11 +15,17 @@ impl Flood<'_> {
         if !def.flags.foreign {
             return;
         }
-        for &krate in self.world.clone().with_symbols() {
-            for &item in self.index(krate).linked.get(&name).into_iter().flatten() {
-                self.link(item.krate);
-                self.mark(item, Rule::R14);
-            }
+        let world = self.world.clone();
+        for &item in world.linked().get(&name).into_iter().flatten() {
+            self.link(item.krate);
+            self.mark(item, Rule::R14);
+        }
+    }
+
+    pub fn mark_unnamed(&mut self) {
+        let world = self.world.clone();
+        for &item in world.unnamed() {
+            self.mark(item, Rule::R14);
         }
     }
 }

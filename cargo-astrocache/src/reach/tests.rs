@@ -381,3 +381,54 @@ fn r15_a_name_that_is_not_found_means_every_definition_of_it() {
         "#]],
     );
 }
+
+#[test]
+fn r9_conversions_by_a_macro_wait_for_what_they_convert() {
+    let fixture = |body: &str| {
+        format!(
+            "//- /src/lib.rs
+            pub fn root() {{ {body} }}
+            pub struct Own;
+            pub struct Far;
+            pub struct Near;
+            macro_rules! convert {{
+                ($number:ty, $far:ty,) => {{
+                    impl From<$far> for Own {{ fn from(_: $far) -> Own {{ helper() }} }}
+                    impl From<Own> for $far {{ fn from(_: Own) -> $far {{ Far }} }}
+                }};
+            }}
+            convert!(u8, Far,);
+            macro_rules! both {{
+                ($number:ty, $near:ty) => {{ impl From<$number> for Own {{ fn from(_: $number) -> Own {{ helper() }} }} }};
+            }}
+            both!(u8, Near);
+            fn helper() -> Own {{ Own }}
+            "
+        )
+    };
+    check(
+        &fixture("let _ = Own;"),
+        expect![[r#"
+            fn app::root (root)
+            struct app::Own (R1)
+            macro call app::both! (R7)
+            macro app::both! (R9)
+            fn app::helper (R9)
+            struct app::Near (R1)
+        "#]],
+    );
+    check(
+        &fixture("let _: Own = Far.into();"),
+        expect![[r#"
+            fn app::root (root)
+            struct app::Own (R1)
+            struct app::Far (R1)
+            macro call app::both! (R7)
+            macro call app::convert! (R7)
+            macro app::both! (R9)
+            fn app::helper (R9)
+            struct app::Near (R1)
+            macro app::convert! (R9)
+        "#]],
+    );
+}

@@ -39,10 +39,6 @@ pub struct Index {
     pub modules: FxHashMap<Name, Vec<ModId>>,
     /// Macro sites that may hold impls, by the types and traits in their headers and arguments.
     pub sites_by_type: FxHashMap<DefId, Vec<DefId>>,
-    /// Items with a link name, by it.
-    pub linked: FxHashMap<Name, Vec<DefId>>,
-    /// `#[global_allocator]`, `#[panic_handler]`, `link_section`.
-    pub lang: Vec<DefId>,
     /// Impls that need no other type than their own to be selected, by what they are for.
     fits: FxHashMap<Fit, Vec<DefId>>,
     required: OnceLock<Required>,
@@ -131,14 +127,10 @@ impl Index {
         } else if !matches!(def.kind, DefKind::Impl | DefKind::MacroSite | DefKind::Other) {
             self.by_name.entry(def.name).or_default().push(id);
         }
-        if def.flags.lang {
-            self.lang.push(id);
-        }
         let Some(module) = world.module_of(id) else {
             return;
         };
         match &def.data {
-            DefData::Linked(name) if !def.flags.foreign => self.linked.entry(*name).or_default().push(id),
             DefData::Impl(header) => self.add_impl(world, id, def, module, header),
             DefData::Trait(bounds) => {
                 let all = bounds
@@ -250,7 +242,7 @@ impl Index {
         let provides = world.provides(id);
         let mut found: Vec<DefId> = Vec::new();
         for header in &facts.tokens.impls {
-            found.extend(deciding_site(world, &[module], header, facts));
+            found.extend(deciding_site(world, &[module], header, facts, None));
         }
         for &mac in &provides.macros {
             let Some(DefData::Macro(it)) = world.def(mac).map(|def| &def.data) else {
@@ -258,8 +250,9 @@ impl Index {
             };
             let home = world.module_of(mac).unwrap_or(module);
             let headers = it.tokens.impls.iter().filter(|_| !it.exact);
+            let params = it.params.as_deref().filter(|_| is_called(world, module, facts, mac));
             for header in headers {
-                found.extend(deciding_site(world, &[home, module], header, facts));
+                found.extend(deciding_site(world, &[home, module], header, facts, params));
             }
         }
         if provides.macros.is_empty() {
@@ -367,13 +360,43 @@ impl<'w> Fitting<'w> {
     }
 }
 
-/// What makes an impl of a macro call live: as for a written one, the types of its self type, if it is known.
-fn deciding_site(world: &World<'_>, modules: &[ModId], header: &ImplTokens, facts: &SiteFacts) -> Vec<DefId> {
-    if !header.self_arg {
-        let own = Named::of(world, modules, &header.self_paths);
-        if !own.types.is_empty() && !own.foreign {
-            return own.types;
+/// Whether `mac` is all that a macro call can mean.
+fn is_called(world: &World<'_>, module: ModId, facts: &SiteFacts, mac: DefId) -> bool {
+    let found = world.resolve(module, &facts.path, Ns::Macro).targets;
+    !found.is_empty() && found.iter().all(|target| target.res == Res::Def(mac))
+}
+
+/// What makes an impl of a macro call live: as for a written one, the types of its self type, if it is known; of a conversion
+/// as well those that it converts. `params`: the macro's, each of which is one argument.
+fn deciding_site(
+    world: &World<'_>,
+    modules: &[ModId],
+    header: &ImplTokens,
+    facts: &SiteFacts,
+    params: Option<&[Name]>,
+) -> Vec<DefId> {
+    let known = |paths: &[Path], of: &[Name]| {
+        let mut named = Named::of(world, modules, paths);
+        for name in of {
+            let at = params.and_then(|params| params.iter().position(|it| it == name));
+            match at.and_then(|at| facts.args.get(at)) {
+                Some(argument) => named.add_names(world, modules[modules.len() - 1], argument),
+                None => named.foreign = true,
+            }
         }
+        Some(named.types).filter(|types| !types.is_empty() && !named.foreign)
+    };
+    let bound = |of: &[Name]| !of.is_empty() && params.is_some_and(|params| params.len() == facts.args.len());
+    // Both sides of a conversion have to be there; the arguments are fewer.
+    if bound(&header.from_params)
+        && let Some(types) = known(&header.from_paths, &header.from_params)
+    {
+        return types;
+    }
+    if (bound(&header.self_params) || !header.self_arg)
+        && let Some(types) = known(&header.self_paths, &header.self_params)
+    {
+        return types;
     }
     let mut named = Named::of(world, modules, &header.paths);
     named.add_arguments(world, modules[modules.len() - 1], facts);
@@ -401,7 +424,11 @@ impl Named {
     }
 
     fn add_arguments(&mut self, world: &World<'_>, module: ModId, facts: &SiteFacts) {
-        for &name in &facts.idents {
+        self.add_names(world, module, &facts.idents);
+    }
+
+    fn add_names(&mut self, world: &World<'_>, module: ModId, names: &[Name]) {
+        for &name in names {
             self.add(world, module, &[name]);
         }
     }

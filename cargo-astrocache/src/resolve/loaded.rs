@@ -38,7 +38,8 @@ pub struct Loaded {
     /// Both, in order.
     seen: Vec<OnceLock<Box<[CrateId]>>>,
     globs: Vec<OnceLock<Globs>>,
-    symbols: OnceLock<Vec<CrateId>>,
+    pub(super) linked: OnceLock<FxHashMap<Name, Vec<DefId>>>,
+    pub(super) unnamed: OnceLock<Vec<DefId>>,
     /// Held by the thread that resolves globs of pinned crates.
     connecting: Mutex<()>,
     provided: Vec<Mutex<FxHashMap<DefId, Arc<Provides>>>>,
@@ -101,7 +102,8 @@ impl Loaded {
             cones: cones.collect(),
             test_cones: test_cones.collect(),
             connecting: Mutex::default(),
-            symbols: OnceLock::new(),
+            linked: OnceLock::new(),
+            unnamed: OnceLock::new(),
             found: Found::default(),
         }
     }
@@ -197,7 +199,7 @@ impl<'d> World<'d> {
 
     /// The crates that are linked with `krate`, or with its unit tests: its dependencies without those that only proc
     /// macros use, which run in the compiler. A proc macro without what [`World::is_grammar`].
-    pub fn linked(&self, krate: CrateId, tests: bool) -> FxHashSet<CrateId> {
+    pub fn linked_with(&self, krate: CrateId, tests: bool) -> FxHashSet<CrateId> {
         let mut out = FxHashSet::default();
         let mut queue = vec![krate];
         if tests {
@@ -214,18 +216,6 @@ impl<'d> World<'d> {
             out.retain(|&it| !self.is_grammar(it));
         }
         out
-    }
-
-    /// The crates that may hold symbols for the linker, or what runs unnamed, in order.
-    pub fn with_symbols(&self) -> &[CrateId] {
-        self.loaded.symbols.get_or_init(|| {
-            let has_symbols = |root| match self.source {
-                Some((db, _)) => db.files().packs().has_symbols(root),
-                None => false,
-            };
-            let may = |&krate: &CrateId| self.is_editable(krate) || has_symbols(&self.project.package_of(krate).root);
-            self.crates().filter(may).collect()
-        })
     }
 
     fn is_editable(&self, krate: CrateId) -> bool {

@@ -9,6 +9,7 @@ mod prelude;
 mod provides;
 mod reads;
 mod scope;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod world;

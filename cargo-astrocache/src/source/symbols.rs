@@ -6,24 +6,38 @@ use std::fs;
 use camino::Utf8Path;
 use memchr::memmem::Finder;
 
-/// Attributes of such items.
-const WORDS: [&str; 5] = [
-    "no_mangle",
-    "export_name",
-    "link_section",
-    "global_allocator",
-    "panic_handler",
-];
+/// Attributes of items that the linker knows by a name.
+const LINKED: [&str; 2] = ["no_mangle", "export_name"];
+/// Attributes of items that run, or are read by the loader, though nothing names them.
+const UNNAMED: [&str; 2] = ["link_section", "global_allocator"];
 
 /// Of a package, cargo compiles none of these with a dependency.
 const LEFT_OUT: [&str; 4] = ["tests", "benches", "examples", "target"];
 
-/// Whether a source file of the package at `root` has one of the words. What cannot be read has: the parser will say why.
-pub fn has_symbols(root: &Utf8Path) -> bool {
-    let finders = WORDS.map(Finder::new);
+/// What may be in a package.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Symbols {
+    pub linked: bool,
+    pub unnamed: bool,
+}
+
+impl Symbols {
+    /// Where nothing is known.
+    pub const ANY: Symbols = Symbols {
+        linked: true,
+        unnamed: true,
+    };
+}
+
+/// What the source files of the package at `root` have words for. What cannot be read may hold anything: the parser will say
+/// why.
+pub fn symbols(root: &Utf8Path) -> Symbols {
+    let words = |all: [&'static str; 2]| all.map(Finder::new);
+    let (linked, unnamed) = (words(LINKED), words(UNNAMED));
+    let mut found = Symbols::default();
     let entries = match root.read_dir_utf8() {
         Ok(entries) => entries.filter_map(Result::ok),
-        Err(_) => return true,
+        Err(_) => return Symbols::ANY,
     };
     let mut waiting: Vec<_> = entries
         .map(|it| it.into_path())
@@ -31,21 +45,36 @@ pub fn has_symbols(root: &Utf8Path) -> bool {
         .collect();
     while let Some(path) = waiting.pop() {
         let Ok(kind) = path.symlink_metadata().map(|it| it.file_type()) else {
-            return true;
+            return Symbols::ANY;
         };
         if kind.is_dir() {
             match path.read_dir_utf8() {
                 Ok(entries) => waiting.extend(entries.filter_map(Result::ok).map(|it| it.into_path())),
-                Err(_) => return true,
+                Err(_) => return Symbols::ANY,
             }
         } else if path.extension() == Some("rs") {
-            match fs::read(&path) {
-                Ok(text) if !finders.iter().any(|finder| finder.find(&text).is_some()) => {}
-                _ => return true,
-            }
+            let Ok(text) = fs::read(&path) else {
+                return Symbols::ANY;
+            };
+            found.linked |= linked.iter().any(|word| is_in_code(word, &text));
+            found.unnamed |= unnamed.iter().any(|word| is_in_code(word, &text));
+        }
+        if found == Symbols::ANY {
+            break;
         }
     }
-    false
+    found
+}
+
+/// Whether a word stands in a line that is no comment as a whole.
+fn is_in_code(word: &Finder<'_>, text: &[u8]) -> bool {
+    word.find_iter(text).any(|at| {
+        let line = text[..at]
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        !text[line..at].trim_ascii_start().starts_with(b"//")
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_in_compiled_sources_count() {
+    fn words_in_compiled_code_count() {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(dir.path()).unwrap();
         let write = |path: &str, text: &str| {
@@ -61,13 +90,25 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        write("src/lib.rs", "mod inner;");
+        write("src/lib.rs", "mod inner;\n    /// As `#[no_mangle]`.\npub fn g() {}");
         write("src/inner/mod.rs", "pub fn f() {}");
         write("tests/all.rs", "#[no_mangle] extern fn f() {}");
         write("src/words.txt", "no_mangle");
-        assert!(!has_symbols(root));
-        write("src/inner/mod.rs", "#[unsafe(no_mangle)] pub extern \"C\" fn f() {}");
-        assert!(has_symbols(root));
-        assert!(has_symbols(&root.join("nowhere")));
+        assert_eq!(symbols(root), Symbols::default());
+        write(
+            "src/inner/mod.rs",
+            "// x\n#[unsafe(no_mangle)] pub extern \"C\" fn f() {}",
+        );
+        let linked = Symbols {
+            linked: true,
+            unnamed: false,
+        };
+        assert_eq!(symbols(root), linked);
+        write(
+            "src/inner/more.rs",
+            "#[link_section = \".init_array\"] static F: fn() = f;",
+        );
+        assert_eq!(symbols(root), Symbols::ANY);
+        assert_eq!(symbols(&root.join("nowhere")), Symbols::ANY);
     }
 }

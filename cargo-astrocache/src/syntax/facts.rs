@@ -127,7 +127,7 @@ pub struct DefFlags {
     pub foreign: bool,
     /// `#[cfg(test)]`, `#[test]` or `#[bench]`.
     pub test: bool,
-    /// `#[global_allocator]`, `#[panic_handler]`, and what `link_section` hands to the loader (`.init_array`): run without
+    /// `#[global_allocator]`, and what `link_section` hands to the loader (`.init_array`): run without
     /// being named.
     pub lang: bool,
     /// Takes `self`.
@@ -233,6 +233,8 @@ pub struct MacroFacts {
     pub imports: bool,
     /// `.$x` or `::$x` in the body: argument identifiers become method and associated names.
     pub member_args: bool,
+    /// The parameters of the only arm, if those are all it takes: `($a:ty, $b:ident)`.
+    pub params: Option<Box<[Name]>>,
     /// Index into [`FileItems::expansions`] of the arm `() => { items }`.
     pub expansion: Option<u32>,
     /// That arm is the only one, so the expansion is all there is to the macro.
@@ -248,6 +250,8 @@ pub struct SiteFacts {
     pub calls: Box<[Path]>,
     /// Every identifier of the arguments.
     pub idents: Box<[Name]>,
+    /// The same by argument, as commas part them.
+    pub args: Box<[Box<[Name]>]>,
     /// The arguments were read as items, which stand as definitions of their own.
     pub lowered: bool,
     /// Called without arguments.
@@ -292,6 +296,11 @@ pub struct ImplTokens {
     pub self_paths: Box<[Path]>,
     /// The self type has `$x`.
     pub self_arg: bool,
+    /// Names of parameters in the self type.
+    pub self_params: Box<[Name]>,
+    /// The same of the arguments of a trait that converts, as `From`: paths and parameters.
+    pub from_paths: Box<[Path]>,
+    pub from_params: Box<[Name]>,
 }
 
 /// `use` or `extern crate`.

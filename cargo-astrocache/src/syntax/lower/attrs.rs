@@ -158,7 +158,7 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
         "test" | "bench" => out.test = true,
         "macro_use" => out.macro_use = true,
         "macro_export" => out.exported = true,
-        "global_allocator" | "panic_handler" | "link_section" => out.lang = true,
+        "global_allocator" | "link_section" => out.lang = true,
         "path" => out.paths.extend(strings().into_iter().map(|s| (s, true))),
         "no_mangle" => out.link = Some(Name::new("")),
         "export_name" | "link_name" => out.link = strings().first().copied(),
@@ -209,7 +209,7 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
     {
         out.link = Some(Name::new(unquote(value)));
     }
-    out.lang |= ["global_allocator", "panic_handler", "link_section"]
+    out.lang |= ["global_allocator", "link_section"]
         .iter()
         .any(|name| idents.contains(name));
     if idents.contains(&"derive") {

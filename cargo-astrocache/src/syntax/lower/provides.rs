@@ -21,9 +21,59 @@ pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
         calls: calls(tree, toks),
         imports: toks.iter().any(|&t| tree.kind(t) == USE_KW),
         member_args: (0..toks.len()).any(|at| is_member_arg(tree, toks, at)),
+        params: flat_params(tree, toks),
         expansion: None,
         exact: false,
     }
+}
+
+/// `{ ($a:ty, $b:ident) => { .. } }`: the names, if there is no other arm and nothing else in this one.
+fn flat_params(tree: &Tree<'_>, toks: &[Idx]) -> Option<Box<[Name]>> {
+    let kind = |at: usize| toks.get(at).map(|&t| tree.kind(t));
+    let open = (0..toks.len()).find(|&at| matches!(kind(at), Some(L_PAREN | L_CURLY | L_BRACK)))?;
+    let close = matching_close(tree, toks, open + 1);
+    let body = close + if kind(close + 1) == Some(FAT_ARROW) { 2 } else { 3 };
+    let rest = toks.get(matching_close(tree, toks, body) + 1..matching_close(tree, toks, open))?;
+    if rest.iter().any(|&t| tree.kind(t) != SEMICOLON) {
+        return None;
+    }
+    let mut params = Vec::new();
+    for part in split_at_commas(tree, toks.get(open + 2..close)?) {
+        let kinds: Vec<_> = part.iter().map(|&t| tree.kind(t)).collect();
+        let [DOLLAR, name, COLON, fragment] = kinds[..] else {
+            return None;
+        };
+        if !is_segment(name) || !is_segment(fragment) {
+            return None;
+        }
+        params.push(Name::ident(tree.token_text(part[1])));
+    }
+    Some(params.into())
+}
+
+/// Every name of each argument.
+pub fn arguments(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Box<[Name]>]> {
+    let parts = split_at_commas(tree, toks).into_iter();
+    parts.map(|part| idents(tree, part)).collect()
+}
+
+/// What stands between the commas that are in no group; nothing behind the last one.
+fn split_at_commas<'t>(tree: &Tree<'_>, toks: &'t [Idx]) -> Vec<&'t [Idx]> {
+    let mut depth = 0usize;
+    let mut is_comma = |&t: &Idx| {
+        match tree.kind(t) {
+            L_PAREN | L_BRACK | L_CURLY => depth += 1,
+            R_PAREN | R_BRACK | R_CURLY => depth = depth.saturating_sub(1),
+            COMMA => return depth == 0,
+            _ => {}
+        }
+        false
+    };
+    let mut parts: Vec<&[Idx]> = toks.split(|t| is_comma(t)).collect();
+    if parts.last().is_some_and(|part| part.is_empty()) {
+        parts.pop();
+    }
+    parts
 }
 
 /// Names that the tokens define, as far as defining keywords tell.
@@ -144,11 +194,33 @@ fn impl_header(tree: &Tree<'_>, toks: &[Idx]) -> ImplTokens {
     let start = (0..end).rfind(is_for).map_or(0, |at| at + 1);
     let stop = (start..end).find(|&at| kind(at) == Some(WHERE_KW)).unwrap_or(end);
     let arg = |at: usize| kind(at) == Some(DOLLAR) && kind(at + 1) != Some(CRATE_KW);
+    let from = converted_from(tree, &header[..start.saturating_sub(1)]);
     ImplTokens {
         paths: all_paths(tree, header),
         self_paths: all_paths(tree, &header[start..stop]),
         self_arg: (start..stop).any(arg),
+        self_params: params(tree, &header[start..stop]),
+        from_paths: all_paths(tree, from),
+        from_params: params(tree, from),
     }
+}
+
+/// The arguments of the trait in `<..> From<..>`.
+fn converted_from<'t>(tree: &Tree<'_>, toks: &'t [Idx]) -> &'t [Idx] {
+    let converts = |at: &usize| {
+        let name = tree.token_text(toks[*at]);
+        let opens = toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE);
+        opens && matches!(name, "From" | "Into" | "TryFrom" | "TryInto")
+    };
+    let at = (0..toks.len()).find(converts);
+    at.map_or(&[], |at| &toks[at + 2..])
+}
+
+/// `$x` by name. A repetition is one whose name nobody has.
+fn params(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Name]> {
+    let dollar = |pair: &&[Idx]| tree.kind(pair[0]) == DOLLAR && tree.kind(pair[1]) != CRATE_KW;
+    let names = toks.windows(2).filter(dollar);
+    names.map(|pair| Name::ident(tree.token_text(pair[1]))).collect()
 }
 
 /// `.$x` or `::$x`, but not `::$crate`.

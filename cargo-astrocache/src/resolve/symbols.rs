@@ -1,0 +1,49 @@
+//! What of a crate is linked by a symbol's name, or runs without being named at all.
+//!
+//! `#[panic_handler]` is not among it: beside std, with which every cached function is linked, rustc admits no other.
+
+use rustc_hash::FxHashMap;
+
+use super::{crate_map::CrateMap, ids::DefId, loaded::is_editable, world::World};
+use crate::{
+    source,
+    syntax::{DefData, Name},
+};
+
+impl World<'_> {
+    /// Items with a link name, by it; lists are in crate, file and source order. Of pinned packages those with the words for it.
+    pub fn linked(&self) -> &FxHashMap<Name, Vec<DefId>> {
+        self.loaded.linked.get_or_init(|| {
+            let mut out: FxHashMap<Name, Vec<DefId>> = FxHashMap::default();
+            for map in self.with_words(|it| it.linked) {
+                for id in map.def_ids() {
+                    let def = map.def(id);
+                    if let DefData::Linked(name) = def.data
+                        && !def.flags.foreign
+                    {
+                        out.entry(name).or_default().push(id);
+                    }
+                }
+            }
+            out
+        })
+    }
+
+    /// The global allocators, and what `link_section` hands to the loader.
+    pub fn unnamed(&self) -> &[DefId] {
+        self.loaded.unnamed.get_or_init(|| {
+            let maps = self.with_words(|it| it.unnamed);
+            let ids = maps.flat_map(|map| map.def_ids().filter(|&id| map.def(id).flags.lang));
+            ids.collect()
+        })
+    }
+
+    fn with_words(&self, has: fn(source::Symbols) -> bool) -> impl Iterator<Item = &CrateMap> {
+        let words = |root| self.source.map(|(db, _)| db.files().packs().symbols(root));
+        let crates = self.crates().filter(move |&krate| {
+            let root = &self.project.package_of(krate).root;
+            is_editable(&self.project, krate) || words(root).is_some_and(has)
+        });
+        crates.filter_map(|krate| self.map(krate).map(|map| &**map))
+    }
+}
