@@ -336,7 +336,7 @@ fn token_hash(tree: &Tree<'_>, node: Idx) -> u64 {
     sink.hash64()
 }
 
-/// Heads of the type arguments of a path's last segment.
+/// Heads of the type arguments of a path's last segment; of a tuple all of its own.
 fn arg_heads(tree: &Tree<'_>, ty: Idx) -> Box<[Path]> {
     let segment = tree
         .child(ty, PATH)
@@ -346,11 +346,19 @@ fn arg_heads(tree: &Tree<'_>, ty: Idx) -> Box<[Path]> {
     let types = args
         .filter(|&arg| tree.kind(arg) == TYPE_ARG)
         .filter_map(|arg| tree.children(arg).find(|&c| paths::is_type(tree.kind(c))));
-    let heads = types.filter_map(|ty| match paths::head(tree, ty) {
-        Head::Path(path) => Some(path),
-        _ => None,
-    });
-    heads.collect()
+    let mut heads = Vec::new();
+    let mut waiting: Vec<Idx> = types.collect();
+    waiting.reverse();
+    while let Some(ty) = waiting.pop() {
+        match paths::head(tree, ty) {
+            Head::Path(path) => heads.push(path),
+            _ if tree.kind(ty) == TUPLE_TYPE => {
+                waiting.extend(tree.children(ty).filter(|&c| paths::is_type(tree.kind(c))));
+            }
+            _ => {}
+        }
+    }
+    heads.into()
 }
 
 /// All paths under `node`, nested ones too.
