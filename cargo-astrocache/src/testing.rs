@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
 use crate::{
-    analysis::{Analysis, Request, RootReport, Roots, run},
+    analysis::{Analysis, ClosureItem, Request, RootReport, Roots, run},
     db::{AnalysisDb, Workspace},
     project::{CrateId, CrateKind, Dependency, Edition, Krate, Package, PackageId, PackageSource, Project, Settings},
     resolve::{DefId, ModId, World, resolver},
@@ -88,6 +88,12 @@ impl Fixture {
         let workspace = Workspace::new(&db, Arc::new(self.project.clone()), crates.into());
         (db, workspace)
     }
+}
+
+/// The closure that a report explains, in order, a line each.
+pub(crate) fn listing(report: &RootReport) -> String {
+    let line = |it: &ClosureItem| format!("{} {} ({})\n", it.kind, it.path, it.rule);
+    report.definitions.iter().map(line).collect()
 }
 
 /// The function of this path.

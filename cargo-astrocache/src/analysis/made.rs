@@ -2,12 +2,12 @@
 //! holds whatever the macro and its arguments can mean. The macro that runs in rustc finds the call by the function's name,
 //! which has to be among the arguments.
 
-use super::roots::is_ours;
+use super::roots::is_cached;
 use crate::{
     db::{Db, SourceFile, bodies, parser_edition, text_of},
     fingerprint::source_file,
-    resolve::{DefId, ModId, Ns, Res, World},
-    syntax::{self, DefData, DefKind, Name, ProvidedTokens},
+    resolve::{DefId, ModId, World},
+    syntax::{self, DefData, DefKind, ProvidedTokens},
 };
 
 /// May this be a call of a `macro_rules!` that makes cached functions, all of whose code is in the call's closure?
@@ -42,22 +42,13 @@ pub fn makes_cached(world: &World<'_>, id: DefId) -> bool {
     attributes.any(|(home, path)| [home, module].iter().any(|&module| is_cached(world, module, path)))
 }
 
-/// Is this our attribute, seen from `module`?
-fn is_cached(world: &World<'_>, module: ModId, path: &[Name]) -> bool {
-    let found = world.resolve(module, path, Ns::Macro).targets;
-    found.iter().any(|target| match target.res {
-        Res::Def(found) => is_ours(world, found, "cached"),
-        _ => false,
-    })
-}
-
 /// As [`extent`], of a definition; `None` if it is no macro call.
 pub fn extent_of(db: &dyn Db, world: &World<'_>, id: DefId) -> Option<(String, (u32, u32))> {
     if world.def(id)?.kind != DefKind::MacroSite {
         return None;
     }
     let unit = &world.map(id.krate)?.units[id.unit as usize];
-    extent(db, source_file(db, world, id)?, &unit.expansion, id.def)
+    extent(db, source_file(world, id)?, &unit.expansion, id.def)
 }
 
 /// What follows the name of such a call in its path, and its end (line and column, from 1, in characters).

@@ -9,9 +9,9 @@ use crate::{
     db::{Db, Workspace},
     fingerprint::DefPath,
     project::{CrateId, CrateKind, PackageSource, Project},
-    resolve::{DefId, Meaning, Ns, Res, World, declarations, resolver, uses},
+    resolve::{DefId, Meaning, ModId, Ns, World, declarations, resolver, uses},
     source,
-    syntax::{Def, DefData, DefKind, MentionKind},
+    syntax::{Def, DefData, DefKind, MentionKind, Name},
 };
 
 /// Packages of the runtime: whoever can write `#[cached]` depends on one of them.
@@ -116,7 +116,7 @@ pub fn crates_in_play(project: &Project, crates: &[CrateId], tested: &[CrateId])
                 .iter()
                 .flat_map(|&id| project.krate(id).test_deps.iter().map(|dep| dep.krate)),
         );
-    let mut out = cone(project, seeds.collect());
+    let mut out: BTreeSet<CrateId> = project.cone(seeds).into_iter().collect();
     loop {
         let scripts = out.iter().filter_map(|&id| {
             let package = project.package_of(id);
@@ -126,19 +126,8 @@ pub fn crates_in_play(project: &Project, crates: &[CrateId], tested: &[CrateId])
         if scripts.is_empty() {
             return out.into_iter().collect();
         }
-        out.extend(cone(project, scripts));
+        out.extend(project.cone(scripts));
     }
-}
-
-fn cone(project: &Project, seeds: BTreeSet<CrateId>) -> BTreeSet<CrateId> {
-    let mut out = BTreeSet::new();
-    let mut queue: Vec<CrateId> = seeds.into_iter().collect();
-    while let Some(id) = queue.pop() {
-        if out.insert(id) {
-            queue.extend(project.krate(id).deps.iter().map(|dep| dep.krate));
-        }
-    }
-    out
 }
 
 /// The functions marked `#[cached]`, and the code in `func!(..)`, in `crates`.
@@ -162,16 +151,15 @@ fn is_annotated(world: &World<'_>, id: DefId) -> bool {
         return false;
     };
     def.kind == DefKind::Fn
-        && def.attrs.iter().filter(|attr| !attr.derive).any(|attr| {
-            world
-                .resolve(module, &attr.path, Ns::Macro)
-                .targets
-                .iter()
-                .any(|target| match target.res {
-                    Res::Def(id) => is_ours(world, id, "cached"),
-                    _ => false,
-                })
-        })
+        && def
+            .attrs
+            .iter()
+            .any(|attr| !attr.derive && is_cached(world, module, &attr.path))
+}
+
+/// Is this our attribute, seen from `module`?
+pub fn is_cached(world: &World<'_>, module: ModId, path: &[Name]) -> bool {
+    world.is_our_macro(&world.resolve(module, path, Ns::Macro).targets, "cached")
 }
 
 /// Is this what stands for a `func!(..)` of ours?
@@ -186,18 +174,9 @@ fn is_func(db: &dyn Db, workspace: Workspace, world: &World<'_>, id: DefId) -> b
         .iter()
         .filter(|it| it.kind == MentionKind::Macro);
     calls.any(|it| match &it.meaning {
-        Meaning::Path(resolution) => resolution.targets.iter().any(|target| match target.res {
-            Res::Def(id) => is_ours(world, id, "func"),
-            _ => false,
-        }),
+        Meaning::Path(resolution) => world.is_our_macro(&resolution.targets, "func"),
         _ => false,
     })
-}
-
-/// Is this the macro of that name?
-pub(super) fn is_ours(world: &World<'_>, id: DefId, name: &str) -> bool {
-    world.project.package_of(id.krate).name == "astrocache-macros"
-        && world.def(id).is_some_and(|def| def.name.as_str() == name)
 }
 
 /// All functions of `crates`, and calls that make cached ones, with the paths they can be asked for.

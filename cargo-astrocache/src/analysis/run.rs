@@ -272,14 +272,15 @@ impl Run<'_> {
             reported.sort_by_cached_key(|it| listed(&it.report));
         }
         let mut reports: Vec<RootReport> = reported.iter().map(|it| it.report.clone()).collect();
-        let mut diagnostics = self.diagnostics(workspace, &in_play);
+        let local = self.local_sources(workspace, &in_play);
+        let mut diagnostics = self.diagnostics(&local);
         tell_apart(&mut reports, &mut diagnostics);
         diagnostics.sort();
         let analysis = Analysis {
             roots: reports,
-            stats: self.stats(workspace, &in_play),
+            stats: self.stats(&in_play, &local),
             diagnostics,
-            local_files: self.local_files(workspace, &in_play, &reported),
+            local_files: self.local_files(workspace, &local, &reported),
             crates: searched.clone(),
             notices: Vec::new(),
             taken_ns: self.taken_ns,
@@ -341,7 +342,7 @@ impl Run<'_> {
             .collect()
     }
 
-    pub(super) fn diagnostics(&self, workspace: Workspace, crates: &[CrateId]) -> Vec<Diagnostic> {
+    fn diagnostics(&self, local: &[SourceFile]) -> Vec<Diagnostic> {
         let problems = self.db.files().problems().into_iter();
         let mut out: Vec<Diagnostic> = problems
             .map(|it| Diagnostic {
@@ -351,7 +352,7 @@ impl Run<'_> {
                 hides_code: true,
             })
             .collect();
-        for file in self.local_sources(workspace, crates) {
+        for &file in local {
             let errors = facts(&self.db, file).errors();
             if errors > 0 {
                 out.push(Diagnostic::syntax_errors(file.path(&self.db), errors));
@@ -372,10 +373,10 @@ impl Run<'_> {
         out.into_values().collect()
     }
 
-    fn local_files(&self, workspace: Workspace, crates: &[CrateId], roots: &[Reported]) -> Vec<LocalFile> {
-        let sources = self.local_sources(workspace, crates).into_iter();
+    fn local_files(&self, workspace: Workspace, local: &[SourceFile], roots: &[Reported]) -> Vec<LocalFile> {
+        let sources = local.iter();
         let mut out: Vec<LocalFile> = sources
-            .map(|file| LocalFile {
+            .map(|&file| LocalFile {
                 path: file.path(&self.db).clone(),
                 hash: file.revision(&self.db),
             })
@@ -394,11 +395,11 @@ impl Run<'_> {
         out
     }
 
-    fn stats(&self, workspace: Workspace, crates: &[CrateId]) -> Stats {
+    fn stats(&self, crates: &[CrateId], local: &[SourceFile]) -> Stats {
         let packages: BTreeSet<_> = crates.iter().map(|&krate| self.project.krate(krate).package).collect();
         Stats {
             packages: packages.len(),
-            files: self.local_sources(workspace, crates).len(),
+            files: local.len(),
         }
     }
 }
@@ -553,7 +554,7 @@ fn source(db: &dyn Db, world: &World<'_>, id: DefId) -> TokenHash {
 }
 
 fn with_body<T>(db: &dyn Db, world: &World<'_>, id: DefId, f: impl FnOnce(SourceFile, &DefBody) -> T) -> Option<T> {
-    let file = source_file(db, world, id)?;
+    let file = source_file(world, id)?;
     let unit = &world.map(id.krate)?.units[id.unit as usize];
     let bodies = bodies(db, file);
     bodies

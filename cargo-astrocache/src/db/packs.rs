@@ -9,7 +9,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
@@ -19,7 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{Facts, Revision};
+use super::{Facts, Revision, files::lock};
 use crate::{
     ledger::{
         flags::{self, Flags},
@@ -293,10 +293,6 @@ impl Slot {
         }
         records
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn key(text: Hash, edition: Edition) -> Key {

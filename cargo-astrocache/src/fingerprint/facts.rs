@@ -316,7 +316,7 @@ fn environment(world: &World<'_>, found: &Found, facts: &mut Facts) {
 /// `include_str!`, `include_bytes!`, `include!`: the file's content.
 fn included(db: &dyn Db, world: &World<'_>, id: DefId, include: &Include, facts: &mut Facts) {
     let package = world.project.package_of(id.krate);
-    let Some(file) = source_file(db, world, id) else {
+    let Some(file) = source_file(world, id) else {
         return;
     };
     let mut text = String::new();
@@ -351,7 +351,7 @@ fn positions(db: &dyn Db, world: &World<'_>, ids: impl Iterator<Item = DefId>, o
             .map_or("", |map| map.units[id.unit as usize].path.as_str());
         facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
         // Bodies are equal to a query wherever they stand.
-        if let Some(file) = source_file(db, world, id) {
+        if let Some(file) = source_file(world, id) {
             let _ = file.revision(db);
         }
         facts.reads.texts.insert((id.krate, id.unit));

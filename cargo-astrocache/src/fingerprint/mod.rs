@@ -122,7 +122,7 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
     }
 
     let local = closure.items.iter().filter_map(|item| {
-        let file = source_file(db, &world, item.id)?;
+        let file = source_file(&world, item.id)?;
         let local = world.project.package_of(item.id.krate).source == PackageSource::Path;
         local.then(|| file.path(db).clone())
     });
@@ -139,6 +139,6 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
 }
 
 /// The file a definition stands in.
-pub fn source_file(_db: &dyn Db, world: &crate::resolve::World<'_>, id: DefId) -> Option<SourceFile> {
+pub fn source_file(world: &crate::resolve::World<'_>, id: DefId) -> Option<SourceFile> {
     Some(world.map(id.krate)?.units[id.unit as usize].file)
 }

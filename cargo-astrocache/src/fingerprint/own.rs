@@ -219,13 +219,7 @@ pub fn is_cached(world: &World<'_>, it: &Use) -> bool {
     let Meaning::Path(resolution) = &it.meaning else {
         return false;
     };
-    resolution.targets.iter().any(|target| match target.res {
-        Res::Def(id) => {
-            world.project.package_of(id.krate).name == "astrocache-macros"
-                && world.def(id).is_some_and(|def| def.name.as_str() == "cached")
-        }
-        _ => false,
-    })
+    world.is_our_macro(&resolution.targets, "cached")
 }
 
 fn text(hasher: &mut blake3::Hasher, bytes: &[u8]) {

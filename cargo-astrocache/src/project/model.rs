@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 /// Index into [`Project::packages`].
@@ -169,6 +170,18 @@ impl Project {
         static NONE: BTreeSet<String> = BTreeSet::new();
         let packages = self.member_features.get(&root);
         packages.and_then(|packages| packages.get(&of)).unwrap_or(&NONE)
+    }
+
+    /// These crates and all that they depend on.
+    pub fn cone(&self, seeds: impl IntoIterator<Item = CrateId>) -> FxHashSet<CrateId> {
+        let mut out = FxHashSet::default();
+        let mut queue: Vec<CrateId> = seeds.into_iter().collect();
+        while let Some(next) = queue.pop() {
+            if out.insert(next) {
+                queue.extend(self.krate(next).deps.iter().map(|dep| dep.krate));
+            }
+        }
+        out
     }
 
     /// Ids of all crates, in order.

@@ -7,17 +7,13 @@ use expect_test::{Expect, expect};
 use crate::{
     fingerprint::fingerprint,
     resolve::resolver,
-    testing::{Fixture, function},
+    testing::{Fixture, function, listing},
 };
 
 /// The closure of `app::root`, in order; then the crates that were read for it.
 fn check(fixture: &str, expected: Expect) {
     let fixture = Fixture::new(fixture);
-    let report = fixture.report("app::root");
-    let mut out = String::new();
-    for item in &report.definitions {
-        let _ = writeln!(out, "{} {} ({})", item.kind, item.path, item.rule);
-    }
+    let mut out = listing(&fixture.report("app::root"));
     let (db, workspace) = fixture.open();
     let root = function(&db, workspace, "app::root");
     fingerprint(&db, workspace, root);

@@ -1,20 +1,20 @@
 //! Which crates' impls count.
 //!
 //! An impl names something of its own crate, in its trait, its type or their arguments (rustc's orphan rule), and runs
-//! only where that is there. So a crate of which nothing is live has no impl that can run, and is not even read. Crates
-//! that the user can edit count from the start, for what rustc may infer and nobody names.
+//! only where that is there. So a crate of which nothing is live has no impl that can run, and is not even read. Local
+//! crates count from the start, for what rustc may infer and nobody names.
 
 use std::sync::Arc;
 
 use super::flood::Flood;
 use crate::{
     project::{CrateId, PackageSource},
-    resolve::{DefId, ImplEntry, ImplIdx, Index, TraitRef},
+    resolve::{DefId, ImplEntry, ImplIdx, Index, TraitRef, World},
     syntax::{Def, DefKind},
 };
 
 /// A list of an index.
-pub type List = fn(&Index, DefId) -> Option<&Vec<ImplIdx>>;
+pub type List = for<'i> fn(&'i Index, &World<'_>, DefId) -> Option<&'i Vec<ImplIdx>>;
 
 impl Flood<'_> {
     pub fn index(&self, krate: CrateId) -> Arc<Index> {
@@ -31,7 +31,7 @@ impl Flood<'_> {
         let mut out = Vec::new();
         for &krate in self.above(id.krate).iter() {
             let index = self.index(krate);
-            let found = list(&index, id).cloned().unwrap_or_default();
+            let found = list(&index, &self.world, id).cloned().unwrap_or_default();
             out.extend(found.into_iter().map(|at| (index.clone(), at)));
         }
         out
@@ -95,8 +95,8 @@ impl Flood<'_> {
         self.def(id).is_some_and(is_generic) && !has_impl()
     }
 
-    /// What the user can edit and is linked counts.
-    pub fn join_editable(&mut self) {
+    /// Crates of the workspace and of its path dependencies count if they are linked.
+    pub fn join_local(&mut self) {
         let world = self.world.clone();
         for krate in world.crates() {
             if world.project.package_of(krate).source == PackageSource::Path && self.in_cone(krate) {
@@ -107,17 +107,22 @@ impl Flood<'_> {
 }
 
 /// Impls for a type, or of a trait as `dyn`.
-pub fn by_head(index: &Index, id: DefId) -> Option<&Vec<ImplIdx>> {
+pub fn by_head<'i>(index: &'i Index, _: &World<'_>, id: DefId) -> Option<&'i Vec<ImplIdx>> {
     index.by_head.get(&id)
 }
 
-pub fn by_trait(index: &Index, id: DefId) -> Option<&Vec<ImplIdx>> {
+pub fn by_trait<'i>(index: &'i Index, _: &World<'_>, id: DefId) -> Option<&'i Vec<ImplIdx>> {
     index.by_trait.get(&id)
 }
 
-/// Impls that wait for a type without being for it.
-pub fn by_mention(index: &Index, id: DefId) -> Option<&Vec<ImplIdx>> {
+/// Impls that a type makes live without being what they are for.
+pub fn by_mention<'i>(index: &'i Index, _: &World<'_>, id: DefId) -> Option<&'i Vec<ImplIdx>> {
     index.by_mention.get(&id)
+}
+
+/// Impls that wait for a type besides their own.
+pub fn by_requirement<'i>(index: &'i Index, world: &World<'_>, id: DefId) -> Option<&'i Vec<ImplIdx>> {
+    index.required(world).by_mention.get(&id)
 }
 
 /// An impl that is for `head`, or may be.

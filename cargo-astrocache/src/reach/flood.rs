@@ -89,7 +89,7 @@ impl<'a> Flood<'a> {
         self.root_is_test = self.world.is_test(root);
         self.linked = self.world.linked_with(root.krate, self.root_is_test);
         self.mark(root, Rule::Root);
-        self.join_editable();
+        self.join_local();
         self.mark_unnamed();
         self.open_root(root);
         self.open_func(root);
@@ -141,7 +141,7 @@ impl<'a> Flood<'a> {
     pub fn link(&mut self, krate: CrateId) {
         if !self.in_cone(krate) {
             self.linked.extend(self.world.linked_with(krate, false));
-            self.join_editable();
+            self.join_local();
         }
     }
 

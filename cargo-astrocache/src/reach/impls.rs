@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Rule,
-    crates::{List, by_head, by_mention, by_trait},
+    crates::{List, by_head, by_mention, by_requirement, by_trait},
     flood::Flood,
 };
 use crate::{
@@ -26,12 +26,12 @@ use crate::{
 
 impl Flood<'_> {
     pub fn type_is_live(&mut self, id: DefId) {
-        self.impls_may_be_live(id, &[by_head, by_mention]);
+        self.impls_may_be_live(id, &[by_head, by_mention, by_requirement]);
         self.sites_of(id);
     }
 
     pub fn trait_is_live(&mut self, id: DefId) {
-        self.impls_may_be_live(id, &[by_trait, by_head, by_mention]);
+        self.impls_may_be_live(id, &[by_trait, by_head, by_mention, by_requirement]);
         for name in self.item_names(id) {
             self.demands.live_with.entry(name).or_default().push(id);
             let asking = self.demands.open_assoc.get(&name);
@@ -48,18 +48,9 @@ impl Flood<'_> {
         self.sites_of(id);
     }
 
-    /// Impls that `id` may make live: those of these lists, and those that require it.
+    /// Impls of these lists, which `id` may make live.
     fn impls_may_be_live(&mut self, id: DefId, lists: &[List]) {
-        let mut found = Vec::new();
-        for &list in lists {
-            found.extend(self.impls_of(id, list));
-        }
-        for &krate in self.above(id.krate).iter() {
-            let index = self.index(krate);
-            let required = index.required(&self.world).by_mention.get(&id);
-            let required = required.cloned().unwrap_or_default().into_iter();
-            found.extend(required.map(|at| (index.clone(), at)));
-        }
+        let found: Vec<_> = lists.iter().flat_map(|&list| self.impls_of(id, list)).collect();
         for (index, at) in found {
             self.consider(&index, at);
             let it = &index.impls[at as usize];

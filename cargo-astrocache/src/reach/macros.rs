@@ -120,7 +120,7 @@ impl Flood<'_> {
         }
         // Pasted into another crate, which decides what types have such a method.
         self.inherent_methods(name, module.krate, Rule::R5);
-        let mut traits = self.in_scope(module).with.get(&name).cloned().unwrap_or_default();
+        let mut traits = self.in_scope_with(module, name);
         traits.extend(self.demands.objects_with.get(&name).into_iter().flatten());
         self.demand_each(traits, name, Rule::R5);
     }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{Rule, crates::by_trait, flood::Flood};
 use crate::{
@@ -19,8 +19,7 @@ use crate::{
 /// Traits whose methods can be called in a module.
 #[derive(Default)]
 pub struct InScope {
-    pub traits: FxHashSet<DefId>,
-    /// They, by the names of their items.
+    /// By the names of their items.
     pub with: FxHashMap<Name, Vec<DefId>>,
     /// Macro sites that may define a trait, by the names they provide.
     pub provided: FxHashMap<Name, Vec<DefId>>,
@@ -116,6 +115,11 @@ impl Flood<'_> {
         }
     }
 
+    /// The traits in scope that have an item of this name.
+    pub fn in_scope_with(&mut self, module: ModId, name: Name) -> Vec<DefId> {
+        self.in_scope(module).with.get(&name).cloned().unwrap_or_default()
+    }
+
     pub fn in_scope(&mut self, module: ModId) -> Arc<InScope> {
         if let Some(known) = self.scopes.get(&module) {
             return known.clone();
@@ -123,7 +127,6 @@ impl Flood<'_> {
         let mut out = InScope::default();
         for id in self.world.traits_in_scope(module) {
             if self.def(id).is_some_and(|def| def.kind == DefKind::Trait) {
-                out.traits.insert(id);
                 for name in self.item_names(id) {
                     out.with.entry(name).or_default().push(id);
                 }

@@ -14,8 +14,8 @@
 //! | `foreign` | R14 symbols across `extern` |
 //! | `unresolved` | R15 names that resolution did not find |
 //!
-//! `crates` says whose impls count at all. R11 (constants) needs no rule: they are definitions with mentions. R12 and R13 (files, environment, `cfg`) are facts
-//! of the fingerprint.
+//! `crates` says whose impls count at all. R11 (constants) needs no rule: they are definitions with mentions. R12 and R13
+//! (files, environment, `cfg`) are facts of the fingerprint.
 
 #[cfg(test)]
 mod crate_tests;

@@ -122,7 +122,7 @@ impl Flood<'_> {
             return self.open_item(id, name, module, true);
         }
         let mut traits = self.bound_traits_with(id, name);
-        traits.extend(self.in_scope(module).with.get(&name).into_iter().flatten());
+        traits.extend(self.in_scope_with(module, name));
         traits.retain(|&trait_| self.may_implement(base, trait_));
         self.demand_each(traits, name, Rule::R4);
     }
@@ -177,7 +177,7 @@ impl Flood<'_> {
 
     /// `f` of a type that is unknown: of the traits in the bounds, of those in scope, of any live trait.
     pub fn open_item(&mut self, id: DefId, name: Name, module: ModId, bounds: bool) {
-        let mut traits = self.in_scope(module).with.get(&name).cloned().unwrap_or_default();
+        let mut traits = self.in_scope_with(module, name);
         if bounds {
             traits.extend(self.bound_traits_with(id, name));
         }

@@ -58,7 +58,7 @@ impl Flood<'_> {
     /// clap's `#[arg(ignore_case)]`.
     fn told_methods(&mut self, item: DefId, entry: DefId, module: ModId) {
         let inside = self.world.project.krate(self.krate).kind == CrateKind::ProcMacro;
-        if !self.is_proc_macro(entry) || self.is_ours(entry.krate) || inside {
+        if !self.is_proc_macro(entry) || self.world.is_ours(entry.krate) || inside {
             return;
         }
         let any_method: (Box<[Name]>, bool) = ([known::WILDCARD].into(), true);
@@ -82,17 +82,13 @@ impl Flood<'_> {
         }
     }
 
-    /// `#[cached]` itself adds nothing of the user's.
-    fn is_ours(&self, krate: CrateId) -> bool {
-        self.world.project.package_of(krate).name == "astrocache-macros"
-    }
-
     /// A proc macro's output is pasted into `module`.
     pub fn proc_macro(&mut self, entry: DefId, module: ModId) {
         if !self.emitted.insert((entry, module)) {
             return;
         }
-        if self.is_ours(entry.krate) {
+        // `#[cached]` itself adds nothing of the user's.
+        if self.world.is_ours(entry.krate) {
             return;
         }
         self.out.proc_macros.insert(entry);
@@ -131,7 +127,7 @@ impl Flood<'_> {
         for krate in crates {
             self.inherent_methods(name, krate, Rule::R10);
         }
-        let mut traits = self.in_scope(module).with.get(&name).cloned().unwrap_or_default();
+        let mut traits = self.in_scope_with(module, name);
         traits.extend(self.demands.objects_with.get(&name).into_iter().flatten());
         traits.extend(self.demands.live_with.get(&name).into_iter().flatten());
         self.demand_each(traits, name, Rule::R10);

@@ -4,15 +4,12 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 
-use crate::testing::Fixture;
+use crate::testing::{Fixture, listing};
 
 /// The closure of `app::root`, in order.
 fn check(fixture: &str, expected: Expect) {
     let report = Fixture::new(fixture).report("app::root");
-    let mut out = String::new();
-    for item in &report.definitions {
-        let _ = writeln!(out, "{} {} ({})", item.kind, item.path, item.rule);
-    }
+    let mut out = listing(&report);
     for name in &report.unresolved {
         let _ = writeln!(out, "unresolved {name}");
     }

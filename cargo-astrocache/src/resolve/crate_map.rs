@@ -273,9 +273,9 @@ impl Builder<'_> {
         for (decl, _) in items.mods.iter().zip(mods).filter(|(_, present)| *present) {
             self.add_mod(number, decl, &dirs, ancestors);
         }
-        for (at, def) in items.defs.iter().enumerate().filter(|&(at, _)| !absent_defs[at]) {
+        for (def, _) in items.defs.iter().zip(&absent_defs).filter(|(_, absent)| !**absent) {
             if let DefData::Site(site) = &def.data {
-                self.add_site(number, DefIdx(at as u32), def, site, &dirs, ancestors);
+                self.add_site(number, def, site, &dirs, ancestors);
             }
         }
         self.expand_bare_sites(&dirs, ancestors);
@@ -462,16 +462,7 @@ impl Builder<'_> {
         }
     }
 
-    fn add_site(
-        &mut self,
-        unit: u32,
-        idx: DefIdx,
-        def: &Def,
-        site: &SiteFacts,
-        dirs: &Dirs,
-        ancestors: &mut Vec<Utf8PathBuf>,
-    ) {
-        let _ = idx;
+    fn add_site(&mut self, unit: u32, def: &Def, site: &SiteFacts, dirs: &Dirs, ancestors: &mut Vec<Utf8PathBuf>) {
         let module = self.map.units[unit as usize].modules[def.scope.0 as usize];
         if let Some(path) = site.include.as_deref().and_then(|parts| self.include_path(parts, dirs)) {
             self.load_file(&path, module, true, ancestors);

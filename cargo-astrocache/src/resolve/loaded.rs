@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     crate_map::{CrateMap, declarations},
-    ids::{DefId, ModId, Ns, Target},
+    ids::{DefId, ModId, Ns, Res, Target},
     index::Index,
     provides::Provides,
     world::{Found, Mode, Trail, World, conditions, dedup, lock},
@@ -83,10 +83,10 @@ impl Loaded {
             let all = krate.test_deps.iter().chain(&krate.deps);
             all.map(|dep| (Name::new(&dep.name), dep.krate)).collect()
         });
-        let cones = project.crate_ids().map(|krate| cone(project, [krate]));
+        let cones = project.crate_ids().map(|krate| project.cone([krate]));
         let test_deps = |krate| project.krate(krate).test_deps.iter().map(|dep| dep.krate);
         let tested = project.crate_ids().filter(|&krate| test_deps(krate).next().is_some());
-        let test_cones = tested.map(|krate| (krate, cone(project, test_deps(krate))));
+        let test_cones = tested.map(|krate| (krate, project.cone(test_deps(krate))));
         let mut in_play = vec![false; project.crates.len()];
         for &krate in crates {
             in_play[krate.0 as usize] = true;
@@ -195,6 +195,19 @@ impl<'d> World<'d> {
         let package = self.project.package_of(krate);
         let locked = matches!(package.source, PackageSource::Locked { .. });
         locked && matches!(package.name.as_str(), "syn" | "quote" | "proc-macro2" | "unicode-ident")
+    }
+
+    /// Whether a crate is that of `#[cached]` and `func!`.
+    pub fn is_ours(&self, krate: CrateId) -> bool {
+        self.project.package_of(krate).name == "astrocache-macros"
+    }
+
+    /// Whether one of these is our macro of that name.
+    pub fn is_our_macro(&self, targets: &[Target], name: &str) -> bool {
+        targets.iter().any(|target| match target.res {
+            Res::Def(id) => self.is_ours(id.krate) && self.def(id).is_some_and(|def| def.name.as_str() == name),
+            _ => false,
+        })
     }
 
     /// The crates that are linked with `krate`, or with its unit tests: its dependencies without those that only proc
@@ -310,15 +323,4 @@ impl<'d> World<'d> {
 /// Whether the files of a crate may change while a database lives.
 pub fn is_editable(project: &Project, krate: CrateId) -> bool {
     project.pin(project.package_of(krate)).is_none()
-}
-
-fn cone(project: &Project, seeds: impl IntoIterator<Item = CrateId>) -> FxHashSet<CrateId> {
-    let mut out = FxHashSet::default();
-    let mut queue: Vec<CrateId> = seeds.into_iter().collect();
-    while let Some(next) = queue.pop() {
-        if out.insert(next) {
-            queue.extend(project.krate(next).deps.iter().map(|dep| dep.krate));
-        }
-    }
-    out
 }

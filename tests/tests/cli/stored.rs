@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use astrocache::__private::{self as rt, KeyBuilder, Kind, Options, Site, SiteState};
+use astrocache::__private::{self as rt, KeyBuilder, Site};
 use astrocache_manifest::Fingerprint;
 use expect_test::{Expect, expect};
 use serde_json::Value;
@@ -157,21 +157,12 @@ fn argument_and_length(line: &str) -> (u8, usize) {
 
 fn cached(workspace: &'static str, line: &str) -> Vec<u8> {
     let words: Vec<&'static str> = line.to_owned().leak().split(' ').collect();
-    let site: &'static Site = Box::leak(Box::new(Site {
-        path: words[1],
-        package: words[0],
-        workspace,
-        kind: match words[3] {
-            "trusted" => Kind::Trusted,
-            "coarse" => Kind::Coarse,
-            _ => Kind::Fine,
-        },
-        fingerprint: *words[2].parse::<Fingerprint>().unwrap().as_bytes(),
-        context: [0; 16],
-        crates: "main",
-        why: "",
-        options: Options::default(),
-        state: SiteState::new(),
+    let fingerprint = u128::from_be_bytes(*words[2].parse::<Fingerprint>().unwrap().as_bytes());
+    let site = Site::fine(words[1], words[0], workspace, fingerprint, 0, "main");
+    let site: &'static Site = Box::leak(Box::new(match words[3] {
+        "trusted" => site.trusted(),
+        "coarse" => site.coarse(""),
+        _ => site,
     }));
     let (n, len) = argument_and_length(line);
     let mut key = KeyBuilder::new(site);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use astrocache::__private::{self as rt, KeyBuilder, Kind, Options, Site, SiteState};
+use astrocache::__private::{self as rt, KeyBuilder, Site};
 use cached::{ConcurrentCached, RedbCache};
 use heed::types::{Bytes, U64};
 use heed::{Database, Env, EnvFlags, EnvOpenOptions, byteorder::BE};
@@ -74,22 +74,14 @@ impl Peer for Nothing {
 /// A whole cached call: a hit returns the value, a miss of `get` computes `None`, which is not stored.
 struct Ours;
 
-static SITE: Site = Site {
-    path: "bench::value",
-    package: "bench",
-    workspace: "/bench",
-    kind: Kind::Fine,
-    fingerprint: [1; 16],
-    context: [2; 16],
-    crates: "bench_store",
-    why: "",
-    options: Options {
-        version: 0,
-        ttl_secs: None,
-        max_entries: None,
-    },
-    state: SiteState::new(),
-};
+static SITE: Site = Site::fine(
+    "bench::value",
+    "bench",
+    "/bench",
+    u128::from_be_bytes([1; 16]),
+    u128::from_be_bytes([2; 16]),
+    "bench_store",
+);
 
 fn cached_value(key: u64, compute: &dyn Fn() -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut builder = KeyBuilder::new(&SITE);
