@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
 use crate::{
-    analysis::{Analysis, ClosureItem, Request, RootReport, Roots, run},
+    analysis::{Analysis, AnalysisError, ClosureItem, Places, Request, RootReport, Roots, run_at},
     db::{AnalysisDb, Workspace},
     project::{CrateId, CrateKind, Dependency, Edition, Krate, Package, PackageId, PackageSource, Project, Settings},
     resolve::{DefId, ModId, World, resolver},
@@ -64,13 +64,18 @@ impl Fixture {
         write(&self.root, path.trim_start_matches('/'), content.as_ref());
     }
 
+    /// Nothing is kept for another run, or known from one.
+    pub fn run(&self, request: &Request) -> Result<Analysis, AnalysisError> {
+        run_at(&self.project, request, &Places::default())
+    }
+
     /// The analysis of functions by their paths.
     pub fn analyze(&self, names: &[&str]) -> Analysis {
         let request = Request {
             roots: Roots::Named(names.iter().map(|&name| name.to_owned()).collect()),
             explain: true,
         };
-        run(&self.project, &request).unwrap()
+        self.run(&request).unwrap()
     }
 
     pub fn report(&self, name: &str) -> RootReport {

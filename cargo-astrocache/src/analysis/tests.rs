@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 
-use super::{AnalysisError, Request, Roots, run};
+use super::{AnalysisError, Request, Roots};
 use crate::{
     db::{AnalysisDb, Workspace},
     fingerprint::fingerprint,
@@ -164,7 +164,7 @@ impl S { #[memo] pub fn method(&self) {} }
         roots: Roots::Annotated,
         explain: false,
     };
-    let analysis = run(&fixture.project, &request).unwrap();
+    let analysis = fixture.run(&request).unwrap();
     let paths: Vec<&str> = analysis.roots.iter().map(|it| it.path.as_str()).collect();
     expect![[r#"
         app::S::method
@@ -199,7 +199,7 @@ pub trait Load { fn load(&self) -> u8; }
         explain: false,
     };
     let prints = || -> Vec<(String, String)> {
-        let roots = run(&fixture.project, &request).unwrap().roots;
+        let roots = fixture.run(&request).unwrap().roots;
         let named = |path: &str| fixture.fingerprint(path);
         let all = roots.into_iter().map(|it| (it.path, it.fingerprint.to_string()));
         all.inspect(|(path, print)| assert_eq!(*print, named(path), "{path}"))
@@ -225,7 +225,7 @@ fn a_name_that_no_function_has_is_answered_with_near_ones() {
             roots: Roots::Named(vec![name.to_owned()]),
             explain: false,
         };
-        run(&fixture.project, &request).unwrap_err()
+        fixture.run(&request).unwrap_err()
     };
     expect!["no function `app::rendr` in the workspace; did you mean `app::render`?"]
         .assert_eq(&error("app::rendr").to_string());

@@ -95,30 +95,32 @@ fn impls_of_a_crate_count_once_something_of_it_is_live() {
     check(
         &fixture(""),
         expect![[r#"
-        fn app::root (root)
-        trait base::Speak (R5)
-        fn base::Speak::speak (R5)
-        struct base::Base (R1)
-        impl late::{impl base::Speak for base::Base} (R7)
-        fn <base::Base as base::Speak>::speak (R7)
-        struct late::Own (R1)
-        fn late::helper (R1)
-        read: app, base
-    "#]],
+            fn app::root (root)
+            trait base::Speak (R5)
+            fn base::Speak::speak (R5)
+            struct base::Base (R1)
+            impl base::{impl base::Speak for base::Base} (R7)
+            fn <base::Base as base::Speak>::speak (R7)
+            read: app, base
+        "#]],
     );
     check(
         &fixture("late::Own::make();"),
         expect![[r#"
-        fn app::root (root)
-        struct late::Own (R1)
-        trait base::Speak (R5)
-        fn base::Speak::speak (R5)
-        struct base::Base (R1)
-        impl late::{impl base::Speak for base::Base} (R7)
-        fn <base::Base as base::Speak>::speak (R7)
-        fn late::helper (R1)
-        read: app, base, late
-    "#]],
+            fn app::root (root)
+            struct late::Own (R1)
+            fn late::Own::make (R4)
+            trait base::Speak (R5)
+            fn base::Speak::speak (R5)
+            struct base::Base (R1)
+            impl late::{impl base::Speak for base::Base} (R7)
+            impl late::{impl late::Own} (R7)
+            impl base::{impl base::Speak for base::Base} (R7)
+            fn <base::Base as base::Speak>::speak (R7)
+            fn <base::Base as base::Speak>::speak (R7)
+            fn late::helper (R1)
+            read: app, base, late
+        "#]],
     );
 }
 
