@@ -10,7 +10,7 @@ use super::{
     crate_map::CrateMap,
     ids::{DefId, ModId, Ns, Res, Target},
     prelude,
-    world::World,
+    world::{Resolution, World},
 };
 use crate::syntax::{Def, DefData, DefKind, Head, ImplHeader, ImplTokens, Name, Path, SelfShape, SiteFacts, StdTraits};
 
@@ -75,6 +75,8 @@ pub struct ImplEntry {
     pub partial: bool,
     /// Of a trait without code, for nothing that is analyzed.
     pub idle: bool,
+    /// Its trait, if that can be told.
+    key: Option<TraitKey>,
 }
 
 /// The trait of an impl.
@@ -144,22 +146,22 @@ impl Index {
     }
 
     fn add_impl(&mut self, world: &World<'_>, id: DefId, def: &Def, module: ModId, header: &ImplHeader) {
-        let absent = |path: &Path| is_absent(world, module, path);
-        if header.trait_.as_ref().is_some_and(absent) || names_absent_crate(world, def, module, header) {
+        let found = header.trait_.as_ref().map(|path| world.resolve(module, path, Ns::Type));
+        let found = found.as_ref();
+        let gated = def.cfg != 0 || world.condition(module) != 0;
+        if found.is_some_and(|found| is_absent(found) || (gated && is_of_absent_crate(found))) {
             return;
         }
         let number = self.impls.len() as u32;
-        let trait_ = match &header.trait_ {
+        let trait_ = match found.map(|found| traits(world, found)) {
             None => TraitRef::Inherent,
-            Some(path) => match trait_targets(world, module, path) {
-                found if found.is_empty() => TraitRef::External,
-                found => TraitRef::Analyzed(found),
-            },
+            Some(found) if found.is_empty() => TraitRef::External,
+            Some(found) => TraitRef::Analyzed(found),
         };
         let (heads, blanket) = match &header.head {
             Head::Path(path) if is_param(def, path) => (Vec::new(), true),
             Head::Path(path) => (types(world, module, path), false),
-            Head::Dyn(path) => (trait_targets(world, module, path), false),
+            Head::Dyn(path) => (traits(world, &world.resolve(module, path, Ns::Type)), false),
             Head::Other => (Vec::new(), false),
         };
         for &head in &heads {
@@ -180,29 +182,20 @@ impl Index {
             self.by_mention.entry(it).or_default().push(number);
         }
         let open = open_head && deciding.is_empty() && trait_ == TraitRef::External;
-        let is_marker = |path: &Path| is_marker(world, module, path);
-        let idle = open && header.trait_.as_ref().is_some_and(is_marker);
         self.impl_of.insert(id, number);
-        let partial = header.partial || def.cfg != 0;
-        let std_trait = header
-            .trait_
-            .as_ref()
-            .map_or(StdTraits::default(), |path| std_trait_of(world, module, path));
         self.impls.push(ImplEntry {
             id,
+            key: found.and_then(|found| trait_key(&trait_, found)),
             trait_,
             heads,
             open_head,
             blanket,
             deciding,
-            std_name: header
-                .trait_
-                .as_ref()
-                .and_then(|path| external_name(world, module, path)),
-            std_trait,
+            std_name: found.and_then(external_name),
+            std_trait: found.map_or(StdTraits::default(), std_trait_of),
             same_operands: !header.trait_args,
-            partial,
-            idle,
+            partial: header.partial || def.cfg != 0,
+            idle: open && found.is_some_and(is_marker),
         });
     }
 
@@ -337,7 +330,7 @@ impl<'w> Fitting<'w> {
     /// `None` if its trait or its type cannot be told.
     fn of(world: &'w World<'w>, it: &ImplEntry) -> Option<Fitting<'w>> {
         let (def, module, header) = header_of(world, it.id)?;
-        let trait_ = trait_key(world, module, it, header)?;
+        let trait_ = it.key?;
         let [head] = it.heads.as_slice() else { return None };
         let any_args = Fit {
             trait_,
@@ -434,8 +427,9 @@ impl Named {
     }
 
     fn add(&mut self, world: &World<'_>, module: ModId, path: &[Name]) {
-        self.types.extend(types(world, module, path));
-        self.traits.extend(analyzed(world, module, path, DefKind::Trait));
+        let any = world.resolve(module, path, Ns::Type);
+        push_types(world, &any, &mut self.types, 0);
+        self.traits.extend(of_kind(world, &any, DefKind::Trait));
         let found = world.resolve_written(module, path, Ns::Type);
         let foreign = |res: Res| matches!(res, Res::External(_));
         self.foreign |= found.unresolved.is_none() && found.targets.iter().any(|target| foreign(target.res));
@@ -469,34 +463,20 @@ fn deciding(world: &World<'_>, module: ModId, header: &ImplHeader, trait_: &Trai
     out
 }
 
-/// An impl under a `cfg` of a trait whose crate is not in the graph: an optional dependency that is off. It cannot
-/// compile in this build, so the `cfg` is off as well.
-fn names_absent_crate(world: &World<'_>, def: &Def, module: ModId, header: &ImplHeader) -> bool {
-    let gated = def.cfg != 0 || world.condition(module) != 0;
-    let Some(path) = header.trait_.as_ref().filter(|_| gated) else {
-        return false;
-    };
-    let found = world.resolve(module, path, Ns::Type);
+/// A trait whose crate is not in the graph. Under a `cfg` that is an optional dependency which is off: what cannot compile
+/// in this build is off as well.
+fn is_of_absent_crate(found: &Resolution) -> bool {
     found.unresolved == Some(0) && found.targets.is_empty()
 }
 
 /// Whether all that a path can mean is in dependencies that the graph does not have.
-fn is_absent(world: &World<'_>, module: ModId, path: &[Name]) -> bool {
-    let found = world.resolve(module, path, Ns::Type);
+fn is_absent(found: &Resolution) -> bool {
     let absent = |res: Res| matches!(res, Res::External(path) if path.as_str().starts_with(prelude::ABSENT));
     !found.targets.is_empty() && found.targets.iter().all(|it| absent(it.res))
 }
 
-fn std_trait_of(world: &World<'_>, module: ModId, path: &[Name]) -> StdTraits {
-    let found = world.resolve(module, path, Ns::Type);
-    let external = |res: Res| match res {
-        Res::External(path) => StdTraits::of_trait(path.as_str()),
-        _ => StdTraits::default(),
-    };
-    match found.targets.as_slice() {
-        [one] if found.unresolved.is_none() => external(one.res),
-        _ => StdTraits::default(),
-    }
+fn std_trait_of(found: &Resolution) -> StdTraits {
+    the_external(found).map_or(StdTraits::default(), |path| StdTraits::of_trait(path.as_str()))
 }
 
 /// What two impls that fit the same place have in common.
@@ -521,14 +501,15 @@ impl TraitKey {
     }
 }
 
-fn trait_key(world: &World<'_>, module: ModId, it: &ImplEntry, header: &ImplHeader) -> Option<TraitKey> {
-    match &it.trait_ {
+/// `None` if it may be several.
+fn trait_key(trait_: &TraitRef, found: &Resolution) -> Option<TraitKey> {
+    match trait_ {
         TraitRef::Inherent => None,
         TraitRef::Analyzed(traits) => match traits.as_slice() {
             [one] => Some(TraitKey::Analyzed(*one)),
             _ => None,
         },
-        TraitRef::External => std_name(world, module, header.trait_.as_ref()?).map(TraitKey::Std),
+        TraitRef::External => the_external(found).map(|path| TraitKey::Std(last_segment(path))),
     }
 }
 
@@ -540,32 +521,33 @@ fn header_of<'w>(world: &'w World<'w>, id: DefId) -> Option<(&'w Def, ModId, &'w
     }
 }
 
-/// The last segment of a path in std that `path` may mean.
-fn external_name(world: &World<'_>, module: ModId, path: &[Name]) -> Option<Name> {
-    let found = world.resolve(module, path, Ns::Type);
+/// The last segment of a path in std that this may be.
+fn external_name(found: &Resolution) -> Option<Name> {
     found.targets.iter().find_map(|target| match target.res {
-        Res::External(path) => path.as_str().rsplit("::").next().map(Name::new),
+        Res::External(path) => Some(last_segment(path)),
         _ => None,
     })
 }
 
-/// The last segment of the path in std that `path` means; `None` if it may mean something else as well.
-fn std_name(world: &World<'_>, module: ModId, path: &[Name]) -> Option<Name> {
-    let found = world.resolve(module, path, Ns::Type);
+/// The path in std that this is; `None` if it may be something else as well.
+fn the_external(found: &Resolution) -> Option<Name> {
     match found.targets.as_slice() {
         [
             Target {
                 res: Res::External(path),
                 ..
             },
-        ] if found.unresolved.is_none() => path.as_str().rsplit("::").next().map(Name::new),
+        ] if found.unresolved.is_none() => Some(*path),
         _ => None,
     }
 }
 
+fn last_segment(path: Name) -> Name {
+    Name::new(path.as_str().rsplit("::").next().unwrap_or_default())
+}
+
 /// Traits of std without items that auto traits are: an impl of one holds no code that could run.
-fn is_marker(world: &World<'_>, module: ModId, path: &[Name]) -> bool {
-    let found = world.resolve(module, path, Ns::Type);
+fn is_marker(found: &Resolution) -> bool {
     let marker = |res: Res| match res {
         Res::External(path) => {
             let last = path.as_str().rsplit("::").next();
@@ -583,19 +565,15 @@ fn is_param(def: &Def, path: &[Name]) -> bool {
 /// The analyzed types that a path means, aliases followed.
 pub fn types(world: &World<'_>, module: ModId, path: &[Name]) -> Vec<DefId> {
     let mut out = Vec::new();
-    push_types(world, module, path, &mut out, 0);
+    push_types(world, &world.resolve(module, path, Ns::Type), &mut out, 0);
     out
 }
 
-fn push_types(world: &World<'_>, module: ModId, path: &[Name], out: &mut Vec<DefId>, depth: usize) {
-    if depth > 16 {
+fn push_types(world: &World<'_>, found: &Resolution, out: &mut Vec<DefId>, depth: usize) {
+    if depth > 16 || found.unresolved.is_some() {
         return;
     }
-    let resolution = world.resolve(module, path, Ns::Type);
-    if resolution.unresolved.is_some() {
-        return;
-    }
-    for target in resolution.targets {
+    for target in &found.targets {
         let Res::Def(id) = target.res else { continue };
         let Some(def) = world.def(id) else { continue };
         match (&def.kind, &def.data) {
@@ -604,7 +582,7 @@ fn push_types(world: &World<'_>, module: ModId, path: &[Name], out: &mut Vec<Def
             }
             (DefKind::TypeAlias, DefData::Alias(Head::Path(inner))) => {
                 if let Some(home) = world.module_of(id) {
-                    push_types(world, home, inner, out, depth + 1);
+                    push_types(world, &world.resolve(home, inner, Ns::Type), out, depth + 1);
                 }
             }
             _ => {}
@@ -613,18 +591,18 @@ fn push_types(world: &World<'_>, module: ModId, path: &[Name], out: &mut Vec<Def
 }
 
 /// The trait of an impl header, or the macro site that may provide it.
-fn trait_targets(world: &World<'_>, module: ModId, path: &[Name]) -> Vec<DefId> {
-    let mut out = analyzed(world, module, path, DefKind::Trait);
-    out.extend(analyzed(world, module, path, DefKind::MacroSite));
+fn traits(world: &World<'_>, found: &Resolution) -> Vec<DefId> {
+    let mut out = of_kind(world, found, DefKind::Trait);
+    out.extend(of_kind(world, found, DefKind::MacroSite));
     out
 }
 
 fn analyzed(world: &World<'_>, module: ModId, path: &[Name], kind: DefKind) -> Vec<DefId> {
-    let resolution = world.resolve(module, path, Ns::Type);
-    let targets = resolution
-        .targets
-        .into_iter()
-        .filter(|_| resolution.unresolved.is_none());
+    of_kind(world, &world.resolve(module, path, Ns::Type), kind)
+}
+
+fn of_kind(world: &World<'_>, found: &Resolution, kind: DefKind) -> Vec<DefId> {
+    let targets = found.targets.iter().filter(|_| found.unresolved.is_none());
     targets
         .filter_map(|target| match target.res {
             Res::Def(id) if world.def(id).is_some_and(|def| def.kind == kind) => Some(id),

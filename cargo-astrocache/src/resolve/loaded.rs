@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     cell::RefCell,
+    collections::BTreeSet,
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -272,28 +273,38 @@ impl<'d> World<'d> {
     }
 
     /// Resolves every glob of a crate. A glob's own path may lead through other globs of it, so rounds repeat until
-    /// nothing changes.
+    /// nothing changes. Most paths lead through none: a round does those again whose answer may differ.
     fn connect(&self, krate: CrateId) {
         let Some(map) = self.map(krate) else { return };
-        let with_globs: Vec<u32> = (0..map.modules.len() as u32)
-            .filter(|&at| !map.modules[at as usize].globs.is_empty())
-            .collect();
+        let with_globs = (0..map.modules.len() as u32).filter(|&at| !map.modules[at as usize].globs.is_empty());
+        let mut due: BTreeSet<u32> = with_globs.collect();
         DRAFTS.with_borrow_mut(|all| all.push((krate, Globs::default())));
+        let (mut early, mut narrow) = (BTreeSet::new(), BTreeSet::new());
         // Sites come last: what they provide is found by names that must already resolve.
         let mut mode = Mode::Declared;
         for _ in 0..16 {
             let mut changed = false;
-            for &module in &with_globs {
-                let targets: Arc<[Target]> = self.glob_targets(map, ModId { krate, module }, mode).into();
+            for &module in &due {
+                let found = self.glob_targets(map, ModId { krate, module }, mode);
+                let targets: Arc<[Target]> = found.targets.into();
                 DRAFTS.with_borrow_mut(|all| {
                     let globs = all.iter_mut().rev().find(|it| it.0 == krate).map(|it| &mut it.1);
                     let before = globs.and_then(|globs| globs.insert(module, targets.clone()));
                     changed |= before.as_ref() != Some(&targets);
                 });
+                for (all, holds) in [(&mut early, found.is_early), (&mut narrow, found.is_narrow)] {
+                    match holds {
+                        true => all.insert(module),
+                        false => all.remove(&module),
+                    };
+                }
             }
             match (changed, mode) {
-                (true, _) => {}
-                (false, Mode::Declared) => mode = Mode::Written,
+                (true, _) => due = early.clone(),
+                (false, Mode::Declared) => {
+                    mode = Mode::Written;
+                    due = &early | &narrow;
+                }
                 (false, _) => break,
             }
         }
@@ -304,20 +315,37 @@ impl<'d> World<'d> {
         lock(self.loaded.provided(krate)).clear();
     }
 
-    fn glob_targets(&self, map: &CrateMap, id: ModId, mode: Mode) -> Vec<Target> {
-        let mut out = Vec::new();
+    pub(super) fn is_connected(&self, krate: CrateId) -> bool {
+        let cell = self.loaded.globs.get(krate.0 as usize);
+        cell.is_none_or(|cell| cell.get().is_some())
+    }
+
+    fn glob_targets(&self, map: &CrateMap, id: ModId, mode: Mode) -> GlobTargets {
+        let mut out = GlobTargets::default();
         for &glob in &map.modules[id.module as usize].globs {
             let mut trail = Trail::draft(mode);
             let condition = conditions(map.import(glob).cfg);
             let targets = self.import_targets(map, glob, Ns::Type, &mut trail);
-            out.extend(targets.into_iter().map(|it| Target {
+            out.targets.extend(targets.into_iter().map(|it| Target {
                 res: it.res,
                 cfg: it.cfg | condition,
             }));
+            out.is_early |= trail.is_early;
+            out.is_narrow |= trail.is_narrow;
         }
-        dedup(&mut out);
+        dedup(&mut out.targets);
         out
     }
+}
+
+/// What the globs of a module lead to, as far as is known.
+#[derive(Default)]
+struct GlobTargets {
+    targets: Vec<Target>,
+    /// Globs that are not resolved to the end were asked.
+    is_early: bool,
+    /// Macro calls were passed over.
+    is_narrow: bool,
 }
 
 /// Whether the files of a crate may change while a database lives.

@@ -72,6 +72,10 @@ pub(super) struct Trail {
     pub(super) mode: Mode,
     /// Answers depend on globs that are still being resolved, so none is kept.
     draft: bool,
+    /// Globs were asked that are not resolved to the end.
+    pub(super) is_early: bool,
+    /// Macro calls were passed over that another mode asks.
+    pub(super) is_narrow: bool,
 }
 
 /// What counts as a meaning.
@@ -403,7 +407,9 @@ impl<'d> World<'d> {
                     continue;
                 }
             }
-            for target in self.globs(module).iter() {
+            let globs = self.globs(module);
+            trail.is_early |= !self.is_connected(module.krate);
+            for target in globs.iter() {
                 let cfg = target.cfg | condition;
                 match target.res {
                     Res::Mod(inner) => {
@@ -424,7 +430,11 @@ impl<'d> World<'d> {
         }
         dedup(&mut found);
         let guessed = found.iter().all(is_guess);
-        if trail.mode != Mode::Declared && (guessed || !self.is_settled(&found)) {
+        if guessed || !self.is_settled(&found) {
+            if trail.mode == Mode::Declared {
+                trail.is_narrow |= queue.iter().any(|it| self.sites_of(it.0).next().is_some());
+                return found;
+            }
             for (module, condition) in queue {
                 let sites = self.sites_of(module).filter(|&site| self.site_provides(site, name));
                 found.extend(sites.map(|site| Target {
@@ -438,10 +448,14 @@ impl<'d> World<'d> {
     }
 
     /// An enum's variants, or what a macro site that stands for a module may hold.
-    fn glob_into(&self, def: DefId, name: Name, cfg: u64, trail: &Trail, found: &mut Vec<Target>) {
+    fn glob_into(&self, def: DefId, name: Name, cfg: u64, trail: &mut Trail, found: &mut Vec<Target>) {
         let provides = match self.def(def).map(|it| &it.data) {
             Some(DefData::Enum(variants)) => variants.contains(&name),
-            Some(DefData::Site(_)) => trail.mode != Mode::Declared && self.site_provides(def, name),
+            Some(DefData::Site(_)) if trail.mode == Mode::Declared => {
+                trail.is_narrow = true;
+                false
+            }
+            Some(DefData::Site(_)) => self.site_provides(def, name),
             _ => false,
         };
         if provides {
