@@ -181,6 +181,35 @@ fn what_a_sibling_switches_on_is_in_the_fingerprint_and_in_the_key() {
     assert_eq!(answer(&project, &[]).0, "1");
 }
 
+/// `opt?/y` puts `opt` into the lock file, and into no build.
+#[test]
+fn a_package_behind_a_weak_feature_is_seen_once_it_is_built() {
+    let _alone = alone();
+    let project = workspace(
+        &["app"],
+        "[dependencies]\ndep = { path = \"../out/dep\", features = [\"weak\"] }",
+    );
+    plain(
+        &project,
+        "out/dep",
+        &OPTIONAL.replace("x =", "weak = [\"opt?/y\"]\nx ="),
+    );
+    plain(&project, "out/opt", "[features]\ny = []");
+    project.write("out/dep/src/lib.rs", DEP).unwrap();
+    project
+        .write("out/opt/src/lib.rs", "pub fn value() -> u64 { 2 }\n")
+        .unwrap();
+    let told = |args: &[&str]| {
+        let (text, call) = answer(&project, args);
+        format!("{text} {} {}", call.event, call.kind)
+    };
+    assert_eq!(told(&[]), "1 miss fine");
+    assert_eq!(told(&["--features", "dep/x"]), "2 miss coarse");
+    project.edit("out/opt/src/lib.rs", "2", "3").unwrap();
+    assert_eq!(told(&["--features", "dep/x"]), "3 miss coarse");
+    assert_eq!(told(&[]), "1 hit fine");
+}
+
 #[test]
 fn own_features_that_bring_no_package_stay_fine() {
     let _alone = alone();

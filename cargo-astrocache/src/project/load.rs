@@ -11,6 +11,7 @@ use super::lock::{LockSnapshot, Pins};
 use super::options::WorkspaceOptions;
 use super::platform::Platforms;
 use super::settings::{Config, settings};
+use super::weak::cut_weak_edges;
 use super::{Package, PackageSource, Project, ProjectError};
 
 /// Loads the project of `manifest_path`, or of the nearest `Cargo.toml` at or above the current directory.
@@ -53,7 +54,8 @@ pub(super) fn load_manifest(manifest: &Utf8Path, options: &LoadOptions) -> Resul
     if options.keep_lock {
         lock.restore()?;
     }
-    let (metadata, pins) = found?;
+    let (mut metadata, pins) = found?;
+    cut_weak_edges(&mut metadata, options);
 
     let Graph { ids, packages, crates } = graph(&metadata, &pins)?;
     let settings = settings(&root_manifest, &config)?;

@@ -15,6 +15,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod weak;
 
 pub use cargo::LoadOptions;
 pub use environment::{Environment, Seal};

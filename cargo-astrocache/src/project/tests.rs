@@ -288,6 +288,67 @@ version = "0.1.0"
 }
 
 #[test]
+fn a_weak_feature_switches_no_dependency_on() {
+    let (_dir, root) = workspace(
+        r#"
+//- Cargo.toml
+[workspace]
+members = ["dep", "opt"]
+[package]
+name = "app"
+version = "0.1.0"
+edition = "2021"
+[dependencies]
+dep = { path = "dep", features = ["std"] }
+renamed = { path = "opt", package = "opt", optional = true }
+[features]
+weak = ["renamed?/std"]
+strong = ["renamed/std"]
+//- src/lib.rs
+//- dep/Cargo.toml
+[package]
+name = "dep"
+version = "0.1.0"
+[dependencies]
+opt = { path = "../opt", optional = true }
+[features]
+std = ["opt?/std"]
+more = ["dep:opt"]
+//- dep/src/lib.rs
+//- opt/Cargo.toml
+[package]
+name = "opt"
+version = "0.1.0"
+[features]
+std = []
+//- opt/src/lib.rs
+"#,
+    );
+    let edges = |features: &[&str]| {
+        let options = LoadOptions {
+            features: features.iter().map(|&it| it.to_owned()).collect(),
+            ..offline()
+        };
+        let project = load_at(&root, &options).unwrap();
+        let of = |name: &str| {
+            let at = project.packages.iter().position(|it| it.name == name).unwrap();
+            let krate = project.crates.iter().find(|it| it.package.0 as usize == at).unwrap();
+            let names: Vec<&str> = krate.deps.iter().map(|it| it.name.as_str()).collect();
+            let dormant: Vec<&str> = project.packages[at].dormant.iter().map(String::as_str).collect();
+            format!("{name}: {} ({})", names.join(" "), dormant.join(" "))
+        };
+        [of("app"), of("dep")].join(", ")
+    };
+    assert_eq!(edges(&[]), "app: dep (opt), dep:  (opt)");
+    assert_eq!(edges(&["weak"]), "app: dep (opt), dep:  (opt)");
+    assert_eq!(edges(&["strong"]), "app: dep renamed (), dep:  (opt)");
+    assert_eq!(edges(&["weak,renamed"]), "app: dep renamed (), dep:  (opt)");
+    // Which of them is on because of such a request cannot be told: for members all edges stay.
+    assert_eq!(edges(&["renamed/std"]), "app: dep renamed (), dep: opt ()");
+    assert_eq!(edges(&["dep/more"]), "app: dep (opt), dep: opt ()");
+}
+
+#[test]
 fn keep_lock_leaves_no_lock_file_behind() {
     let (_dir, root) = workspace(MINIMAL);
     load_at(
