@@ -47,6 +47,10 @@ pub struct Loaded {
     pub(super) found: Found,
 }
 
+/// From this round on an answer about globs only grows. Some would swing for ever: `use arrayvec::*` brings the private module
+/// `arrayvec::arrayvec`, and visibility is not looked at, so the next round takes the path to begin there.
+const SETTLING: usize = 8;
+
 /// What the globs of each module lead to.
 type Globs = FxHashMap<u32, Arc<[Target]>>;
 
@@ -282,15 +286,23 @@ impl<'d> World<'d> {
         let (mut early, mut narrow) = (BTreeSet::new(), BTreeSet::new());
         // Sites come last: what they provide is found by names that must already resolve.
         let mut mode = Mode::Declared;
-        for _ in 0..16 {
+        for round in 0..64 {
             let mut changed = false;
             for &module in &due {
-                let found = self.glob_targets(map, ModId { krate, module }, mode);
-                let targets: Arc<[Target]> = found.targets.into();
+                let mut found = self.glob_targets(map, ModId { krate, module }, mode);
                 DRAFTS.with_borrow_mut(|all| {
-                    let globs = all.iter_mut().rev().find(|it| it.0 == krate).map(|it| &mut it.1);
-                    let before = globs.and_then(|globs| globs.insert(module, targets.clone()));
-                    changed |= before.as_ref() != Some(&targets);
+                    let Some((_, globs)) = all.iter_mut().rev().find(|it| it.0 == krate) else {
+                        return;
+                    };
+                    let before = globs.get(&module);
+                    if let Some(before) = before.filter(|_| round >= SETTLING) {
+                        found.targets.splice(0..0, before.iter().copied());
+                        dedup(&mut found.targets);
+                    }
+                    if before.is_none_or(|before| before[..] != found.targets[..]) {
+                        changed = true;
+                        globs.insert(module, found.targets.into());
+                    }
                 });
                 for (all, holds) in [(&mut early, found.is_early), (&mut narrow, found.is_narrow)] {
                     match holds {

@@ -213,6 +213,31 @@ fn a_hundred_modules_of_globs_in_circles_finish() {
     );
 }
 
+/// `use list::*` brings in the module `list`, which rustc would not see from here: then the path would begin there, which
+/// brings in nothing, so that it would not.
+#[test]
+fn a_glob_that_brings_in_a_module_of_its_own_name_finds_both() {
+    check(
+        "//- /list/src/lib.rs crate:list
+        mod list { pub struct List; pub fn inner() {} }
+        pub use list::List;
+        pub fn outer() {}
+        //- /src/lib.rs crate:app deps:list
+        use list::*;
+        ",
+        &["app: List", "app: outer", "app: inner"],
+        expect![[r#"
+            app: List
+              Type: struct list::list::List
+              Value: struct list::list::List
+            app: outer
+              Value: fn list::outer
+            app: inner
+              Value: fn list::list::inner
+        "#]],
+    );
+}
+
 #[test]
 fn both_twins_of_a_cfg_are_found() {
     check(
