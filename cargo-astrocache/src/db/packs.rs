@@ -118,29 +118,49 @@ impl Packs {
 
     /// What the package at `root` may hold of what nothing names. Its sources are searched for the words once.
     pub fn symbols(&self, root: &Utf8Path) -> Symbols {
+        let flags = self.answer(root, "", || {
+            let found = source::symbols(root);
+            u8::from(found.linked) | u8::from(found.unnamed) << 1
+        });
+        Symbols {
+            linked: flags & 1 != 0,
+            unnamed: flags & 2 != 0,
+        }
+    }
+
+    /// Whether a word stands in the package at `root`; its files are searched once.
+    pub fn has_word(&self, root: &Utf8Path, word: &str) -> bool {
+        self.answer(root, word, || u8::from(source::has_word(root, word))) != 0
+    }
+
+    /// Whether what a word names may have another name there.
+    pub fn has_renamed(&self, root: &Utf8Path, word: &str) -> bool {
+        self.answer(root, &format!("{word} as"), || {
+            u8::from(source::has_renamed(root, word))
+        }) != 0
+    }
+
+    /// What an earlier question to the text of a pinned package was answered with, or is now.
+    fn answer(&self, root: &Utf8Path, question: &str, find: impl FnOnce() -> u8) -> u8 {
         let slot = self.by_root.get(root).and_then(|&at| self.slots[at].place.as_deref());
         let Some(name) = slot.and_then(Path::file_name) else {
-            return source::symbols(root);
+            return find();
         };
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(name.as_encoded_bytes())
+            .update(b"\0")
+            .update(question.as_bytes());
         let mut key = flags::Key::default();
-        let hash = blake3::hash(name.as_encoded_bytes());
-        key.copy_from_slice(&hash.as_bytes()[..16]);
+        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         let asked = lock(&self.asked).get(&key).copied();
         let known = asked.or_else(|| {
             let place = self.symbols_place();
             let read = || place.and_then(|place| Flags::read(&place).ok()).unwrap_or_default();
             self.symbols.get_or_init(read).get(&key)
         });
-        if let Some(flags) = known {
-            lock(&self.asked).insert(key, flags);
-            return Symbols {
-                linked: flags & 1 != 0,
-                unnamed: flags & 2 != 0,
-            };
-        }
-        let found = source::symbols(root);
-        let flags = u8::from(found.linked) | u8::from(found.unnamed) << 1;
-        lock(&self.asked).insert(key, flags);
+        let found = known.unwrap_or_else(find);
+        lock(&self.asked).insert(key, found);
         found
     }
 

@@ -152,6 +152,47 @@ fn a_type_that_rustc_infers_from_the_one_impl_is_there() {
     );
 }
 
+/// What `late` calls the trait, whoever named it so.
+#[test]
+fn the_one_impl_is_found_under_any_name_of_its_trait() {
+    let closure = |base: &str, between: &str, path: &str| {
+        let fixture = Fixture::new(&format!(
+            "//- /app/src/lib.rs crate:app deps:base,late,other
+            pub fn root() -> u8 {{ base::Base.speak(&Default::default()) }}
+            use base::Speak;
+            //- /base/src/lib.rs crate:base pinned
+            pub struct Base;
+            pub trait Speak<T> {{ fn speak(&self, to: &T) -> u8; }}
+            {base}
+            //- /between/src/lib.rs crate:between deps:base pinned
+            {between}
+            //- /late/src/lib.rs crate:late deps:base,between pinned
+            #[derive(Default)] pub struct Own;
+            impl {path}<Own> for base::Base {{ fn speak(&self, _: &Own) -> u8 {{ helper() }} }}
+            fn helper() -> u8 {{ 2 }}
+            //- /other/src/lib.rs crate:other deps:base pinned
+            pub fn f() {{}}
+            "
+        ));
+        let (db, workspace) = fixture.open();
+        let root = function(&db, workspace, "app::root");
+        fingerprint(&db, workspace, root);
+        let has_helper = listing(&fixture.report("app::root")).contains("fn late::helper");
+        let world = resolver(&db, workspace);
+        let read = world.read().map(|map| fixture.project.krate(map.krate).name.as_str());
+        format!("{has_helper}: {}", read.collect::<Vec<_>>().join(", "))
+    };
+    assert_eq!(closure("", "", "base::Speak"), "true: app, base, late");
+    assert_eq!(
+        closure("pub use self::Speak\n    as Talk;", "", "base::Talk"),
+        "true: app, base, between, late, other"
+    );
+    assert_eq!(
+        closure("", "pub use base::Speak as Talk;", "between::Talk"),
+        "true: app, base, between, late"
+    );
+}
+
 #[test]
 fn symbols_and_what_runs_unnamed_are_found_in_crates_that_nothing_names() {
     check(

@@ -65,7 +65,6 @@ impl Flood<'_> {
     /// rustc infers a type that nobody names where one impl alone fits: `base.speak(&Default::default())` with the one
     /// `impl Speak<Own> for Base`. So a live trait with parameters and without an impl takes those of every linked crate.
     pub fn join_the_only_impls(&mut self) {
-        let world = self.world.clone();
         let traits: Vec<DefId> = self
             .out
             .items
@@ -74,8 +73,8 @@ impl Flood<'_> {
             .filter(|&id| self.is_open_trait(id))
             .collect();
         for trait_ in traits {
-            for krate in world.crates() {
-                if self.joined.contains(&krate) || !self.in_cone(krate) || !world.needs(krate, trait_.krate) {
+            for krate in self.that_may_name(trait_) {
+                if self.joined.contains(&krate) {
                     continue;
                 }
                 let index = self.index(krate);
@@ -84,6 +83,23 @@ impl Flood<'_> {
                 }
             }
         }
+    }
+
+    /// The linked crates that may have an impl of a trait of another crate. Who writes one writes the trait's name, or one that
+    /// the trait's crate or another in between gave it, which has the name in its text.
+    fn that_may_name(&self, trait_: DefId) -> Vec<CrateId> {
+        let world = &self.world;
+        let Some(name) = self.def(trait_).map(|def| def.name) else {
+            return Vec::new();
+        };
+        let all = world.crates().filter(|&it| it != trait_.krate && self.in_cone(it));
+        let all: Vec<CrateId> = all.filter(|&it| world.needs(it, trait_.krate)).collect();
+        if all.is_empty() || world.has_renamed(trait_.krate, name) {
+            return all;
+        }
+        let naming: Vec<CrateId> = all.iter().copied().filter(|&it| world.has_word(it, name)).collect();
+        let may = |krate: &CrateId| naming.iter().any(|&it| world.needs(*krate, it));
+        all.into_iter().filter(may).collect()
     }
 
     fn is_open_trait(&self, id: DefId) -> bool {

@@ -2,10 +2,13 @@
 //!
 //! `#[panic_handler]` is not among it: beside std, with which every cached function is linked, rustc admits no other.
 
+use camino::Utf8Path;
 use rustc_hash::FxHashMap;
 
 use super::{crate_map::CrateMap, ids::DefId, loaded::is_editable, world::World};
 use crate::{
+    db::Packs,
+    project::CrateId,
     source,
     syntax::{DefData, Name},
 };
@@ -45,5 +48,20 @@ impl World<'_> {
             is_editable(&self.project, krate) || words(root).is_some_and(has)
         });
         crates.filter_map(|krate| self.map(krate).map(|map| &**map))
+    }
+
+    /// Whether the text of a crate's package has a word. Yes for one that the user can edit.
+    pub fn has_word(&self, krate: CrateId, word: Name) -> bool {
+        self.asks_text(krate, |packs, root| packs.has_word(root, word.as_str()))
+    }
+
+    /// Whether it may give what the word names another name.
+    pub fn has_renamed(&self, krate: CrateId, word: Name) -> bool {
+        self.asks_text(krate, |packs, root| packs.has_renamed(root, word.as_str()))
+    }
+
+    fn asks_text(&self, krate: CrateId, asks: impl FnOnce(&Packs, &Utf8Path) -> bool) -> bool {
+        let root = &self.project.package_of(krate).root;
+        is_editable(&self.project, krate) || self.source.is_none_or(|(db, _)| asks(db.files().packs(), root))
     }
 }

@@ -12,4 +12,4 @@ pub use read::{MAX_BYTES, SourceError, SourceText, read};
 pub use stamp::Stamp;
 #[cfg(test)]
 pub(crate) use stamp::settle;
-pub use symbols::{Symbols, symbols};
+pub use symbols::{Symbols, has_renamed, has_word, symbols};

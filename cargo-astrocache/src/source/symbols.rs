@@ -1,5 +1,5 @@
-//! Which packages may hold items that run or are linked without being named in Rust: found by the words in their text,
-//! without parsing it.
+//! What packages may hold, told by the words in their text without parsing it: items that run or are linked without being
+//! named in Rust, and a name at all.
 
 use std::fs;
 
@@ -35,35 +35,71 @@ pub fn symbols(root: &Utf8Path) -> Symbols {
     let words = |all: [&'static str; 2]| all.map(Finder::new);
     let (linked, unnamed) = (words(LINKED), words(UNNAMED));
     let mut found = Symbols::default();
-    let entries = match root.read_dir_utf8() {
-        Ok(entries) => entries.filter_map(Result::ok),
-        Err(_) => return Symbols::ANY,
+    let all = each_file(root, |path, text| {
+        if path.extension() == Some("rs") {
+            found.linked |= linked.iter().any(|word| is_in_code(word, text));
+            found.unnamed |= unnamed.iter().any(|word| is_in_code(word, text));
+        }
+        found == Symbols::ANY
+    });
+    if all { found } else { Symbols::ANY }
+}
+
+/// Whether a word stands anywhere in the package at `root`, comments and files that `include!` may name included. Yes if
+/// something cannot be read.
+pub fn has_word(root: &Utf8Path, word: &str) -> bool {
+    let word = Finder::new(word);
+    let mut found = false;
+    let all = each_file(root, |_, text| {
+        found = word.find(text).is_some();
+        found
+    });
+    found || !all
+}
+
+/// Whether `word as` stands anywhere there: what the word names may have another name.
+pub fn has_renamed(root: &Utf8Path, word: &str) -> bool {
+    let finder = Finder::new(word);
+    let mut found = false;
+    let all = each_file(root, |_, text| {
+        found = finder.find_iter(text).any(|at| {
+            let rest = &text[at + word.len()..];
+            let spaced = rest.trim_ascii_start();
+            spaced.len() < rest.len() && spaced.starts_with(b"as")
+        });
+        found
+    });
+    found || !all
+}
+
+/// Shows the files of the package at `root` that a build may read to `is_enough`, until it is. False if one cannot be read.
+fn each_file(root: &Utf8Path, mut is_enough: impl FnMut(&Utf8Path, &[u8]) -> bool) -> bool {
+    let Ok(entries) = root.read_dir_utf8() else {
+        return false;
     };
     let mut waiting: Vec<_> = entries
+        .filter_map(Result::ok)
         .map(|it| it.into_path())
         .filter(|path| !LEFT_OUT.contains(&path.file_name().unwrap_or_default()))
         .collect();
     while let Some(path) = waiting.pop() {
         let Ok(kind) = path.symlink_metadata().map(|it| it.file_type()) else {
-            return Symbols::ANY;
+            return false;
         };
         if kind.is_dir() {
             match path.read_dir_utf8() {
                 Ok(entries) => waiting.extend(entries.filter_map(Result::ok).map(|it| it.into_path())),
-                Err(_) => return Symbols::ANY,
+                Err(_) => return false,
             }
-        } else if path.extension() == Some("rs") {
-            let Ok(text) = fs::read(&path) else {
-                return Symbols::ANY;
-            };
-            found.linked |= linked.iter().any(|word| is_in_code(word, &text));
-            found.unnamed |= unnamed.iter().any(|word| is_in_code(word, &text));
-        }
-        if found == Symbols::ANY {
-            break;
+        } else {
+            match fs::read(&path) {
+                Ok(text) if is_enough(&path, &text) => break,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
         }
     }
-    found
+    true
 }
 
 /// Whether a word stands in a line that is no comment as a whole.
