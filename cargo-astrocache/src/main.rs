@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// An analysis is many small pieces on several threads, and over before they are given back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cargo_astrocache::cli::main()
 }
