@@ -49,6 +49,12 @@ fn answer(project: &Project, args: &[&str]) -> (String, Call) {
     (ran.stdout.trim().to_owned(), ran.calls()[0].clone())
 }
 
+/// The same in words: what the program printed, and what came of that call.
+fn told(project: &Project, args: &[&str]) -> String {
+    let (text, call) = answer(project, args);
+    format!("{text} {} {}", call.event, call.kind)
+}
+
 const DEP: &str = "pub fn go() -> u64 { extra() }\n#[cfg(feature = \"x\")] fn extra() -> u64 { opt::value() }\n#[cfg(not(feature = \"x\"))] fn extra() -> u64 { 1 }\n";
 
 const OPTIONAL: &str = "[features]\nx = [\"dep:opt\"]\n[dependencies]\nopt = { path = \"../opt\", optional = true }";
@@ -199,15 +205,11 @@ fn a_package_behind_a_weak_feature_is_seen_once_it_is_built() {
     project
         .write("out/opt/src/lib.rs", "pub fn value() -> u64 { 2 }\n")
         .unwrap();
-    let told = |args: &[&str]| {
-        let (text, call) = answer(&project, args);
-        format!("{text} {} {}", call.event, call.kind)
-    };
-    assert_eq!(told(&[]), "1 miss fine");
-    assert_eq!(told(&["--features", "dep/x"]), "2 miss coarse");
+    assert_eq!(told(&project, &[]), "1 miss fine");
+    assert_eq!(told(&project, &["--features", "dep/x"]), "2 miss coarse");
     project.edit("out/opt/src/lib.rs", "2", "3").unwrap();
-    assert_eq!(told(&["--features", "dep/x"]), "3 miss coarse");
-    assert_eq!(told(&[]), "1 hit fine");
+    assert_eq!(told(&project, &["--features", "dep/x"]), "3 miss coarse");
+    assert_eq!(told(&project, &[]), "1 hit fine");
 }
 
 #[test]
@@ -226,17 +228,13 @@ fn own_features_that_bring_no_package_stay_fine() {
     let body = "#[cfg(feature = \"more\")] let extra = opt::value();\n#[cfg(not(feature = \"more\"))] let extra = 0;\n\
                 dep::go() + extra + if cfg!(feature = \"loud\") { 100 } else { 0 }";
     project.edit("app/src/main.rs", "dep::go()", body).unwrap();
-    let told = |args: &[&str]| {
-        let (text, call) = answer(&project, args);
-        format!("{text} {} {}", call.event, call.kind)
-    };
-    assert_eq!(told(&[]), "1 miss fine");
-    assert_eq!(told(&["--features", "loud"]), "101 miss fine");
-    assert_eq!(told(&["--features", "more"]), "11 miss coarse");
+    assert_eq!(told(&project, &[]), "1 miss fine");
+    assert_eq!(told(&project, &["--features", "loud"]), "101 miss fine");
+    assert_eq!(told(&project, &["--features", "more"]), "11 miss coarse");
     project.edit("opt/src/lib.rs", "10", "20").unwrap();
-    assert_eq!(told(&["--features", "more"]), "21 miss coarse");
-    assert_eq!(told(&["--features", "loud"]), "101 hit fine");
-    assert_eq!(told(&[]), "1 hit fine");
+    assert_eq!(told(&project, &["--features", "more"]), "21 miss coarse");
+    assert_eq!(told(&project, &["--features", "loud"]), "101 hit fine");
+    assert_eq!(told(&project, &[]), "1 hit fine");
 }
 
 #[test]
@@ -342,10 +340,6 @@ fn the_committed_manifest_is_not_trusted_with_features_that_bring_local_code() {
     project.set("ASTROCACHE_TOOL", "off");
     project.set("ASTROCACHE_LOCKED", "1");
     // `update` left a ledger in the default place, which is not where this builds.
-    let told = |project: &Project, args: &[&str]| {
-        let (text, call) = answer(project, args);
-        format!("{text} {} {}", call.event, call.kind)
-    };
     assert_eq!(told(&project, &[]), "1 miss trusted");
     assert_eq!(told(&project, &["--features", "dep/x"]), "2 miss coarse");
     assert_eq!(told(&project, &["--features", "loud"]), "1 miss coarse");
@@ -400,32 +394,28 @@ fn a_build_that_sets_what_documentation_has_is_cached_per_package() {
     plain(&project, "dep", "");
     let dep = "pub fn go() -> u64 { value() }\n#[cfg(doctest)] fn value() -> u64 { 2 }\n#[cfg(not(doctest))] fn value() -> u64 { 1 }\n";
     project.write("dep/src/lib.rs", dep).unwrap();
-    let told = |project: &Project| {
-        let (text, call) = answer(project, &[]);
-        format!("{text} {} {}", call.event, call.kind)
-    };
     let notice = |project: &Project| project.cargo(&["build", "-p", "app"]).unwrap().notices().join("\n");
-    assert_eq!(told(&project), "1 miss fine");
+    assert_eq!(told(&project, &[]), "1 miss fine");
 
     // Not docsrs: with that, packages from the registry ask for a nightly compiler.
     project.set("RUSTFLAGS", "--cfg doctest");
-    assert_eq!(told(&project), "2 miss coarse");
+    assert_eq!(told(&project, &[]), "2 miss coarse");
     let said = notice(&project);
     assert!(
         said.contains("`--cfg doctest` is set, and cargo-astrocache leaves out code that is only for documentation"),
         "{said}"
     );
     project.edit("dep/src/lib.rs", "{ 2 }", "{ 3 }").unwrap();
-    assert_eq!(told(&project), "3 miss coarse");
+    assert_eq!(told(&project, &[]), "3 miss coarse");
     project.unset("RUSTFLAGS");
-    assert_eq!(told(&project).split(' ').next(), Some("1"));
+    assert_eq!(told(&project, &[]).split(' ').next(), Some("1"));
 
     // What a build script may turn into a cfg. Back without it, the answer is fine again.
     project.set("DOCS_RS", "1");
-    assert_eq!(told(&project), "1 miss coarse");
+    assert_eq!(told(&project, &[]), "1 miss coarse");
     assert!(notice(&project).contains("the variable DOCS_RS is set"));
     project.unset("DOCS_RS");
-    assert_eq!(told(&project).split(' ').next_back(), Some("fine"));
+    assert_eq!(told(&project, &[]).split(' ').next_back(), Some("fine"));
 
     update(&project);
     for entry in fs::read_dir(target().join("astrocache")).unwrap().map(Result::unwrap) {
@@ -435,7 +425,7 @@ fn a_build_that_sets_what_documentation_has_is_cached_per_package() {
     }
     project.set("ASTROCACHE_TOOL", "off");
     project.set("ASTROCACHE_LOCKED", "1");
-    assert_eq!(told(&project), "1 miss trusted");
+    assert_eq!(told(&project, &[]), "1 miss trusted");
     project.set("RUSTFLAGS", "--cfg doctest");
     let (text, call) = answer(&project, &[]);
     assert_eq!((&*text, &*call.kind), ("3", "coarse"));
@@ -458,11 +448,7 @@ fn a_dependencys_build_script_that_sets_what_documentation_has_is_never_stale() 
                   if std::env::var_os(\"LOOK\").is_some() { println!(\"cargo::rustc-cfg=docsrs\"); }\n}\n";
     project.write("dep/build.rs", script).unwrap();
     let mut project = project;
-    let told = |project: &Project| {
-        let (text, call) = answer(project, &[]);
-        format!("{text} {} {}", call.event, call.kind)
-    };
-    assert_eq!(told(&project), "1 miss fine");
+    assert_eq!(told(&project, &[]), "1 miss fine");
     project.set("LOOK", "1");
     let ran = project.cargo(&["run", "-p", "app"]).unwrap();
     assert!(
@@ -475,9 +461,9 @@ fn a_dependencys_build_script_that_sets_what_documentation_has_is_never_stale() 
         ("2", "miss app::f coarse")
     );
     project.edit("dep/src/lib.rs", "{ 2 }", "{ 3 }").unwrap();
-    assert_eq!(told(&project), "3 miss coarse");
+    assert_eq!(told(&project, &[]), "3 miss coarse");
     project.unset("LOOK");
-    assert_eq!(told(&project).split(' ').next_back(), Some("fine"));
+    assert_eq!(told(&project, &[]).split(' ').next_back(), Some("fine"));
 }
 
 #[test]
@@ -500,13 +486,9 @@ fn a_feature_that_only_a_macro_asks_for_is_in_the_key() {
     project
         .edit("app/src/main.rs", "dep::go()", "dep::go() + loudly() + more() + fast()")
         .unwrap();
-    let told = |args: &[&str]| {
-        let (text, call) = answer(&project, args);
-        format!("{text} {} {}", call.event, call.kind)
-    };
-    assert_eq!(told(&[]), "1 miss fine");
-    assert_eq!(told(&["--features", "loud"]), "11 miss fine");
-    assert_eq!(told(&["--features", "more"]), "101 miss fine");
-    assert_eq!(told(&["--release"]), "1001 miss fine");
-    assert_eq!(told(&[]), "1 hit fine");
+    assert_eq!(told(&project, &[]), "1 miss fine");
+    assert_eq!(told(&project, &["--features", "loud"]), "11 miss fine");
+    assert_eq!(told(&project, &["--features", "more"]), "101 miss fine");
+    assert_eq!(told(&project, &["--release"]), "1001 miss fine");
+    assert_eq!(told(&project, &[]), "1 hit fine");
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::semver::VersionReq;
 use cargo_metadata::{self as cm, DependencyKind, Metadata};
 
+use super::graph::name_of;
 use super::platform::Sections;
 use super::{LoadOptions, PackageId};
 
@@ -54,7 +55,7 @@ struct Dep<'a> {
 
 /// One entry of a feature's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Value<'a> {
+pub(super) enum Value<'a> {
     /// `x`
     Feature(&'a str),
     /// `dep:x`
@@ -64,7 +65,7 @@ enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    fn parse(text: &'a str) -> Value<'a> {
+    pub(super) fn parse(text: &'a str) -> Value<'a> {
         match text.split_once('/') {
             Some((dep, feature)) => Value::DepFeature {
                 dep: dep.strip_suffix('?').unwrap_or(dep),
@@ -113,7 +114,7 @@ fn table<'a>(package: &'a cm::Package, edges: &[Edge<'_>], sections: &Sections) 
     let deps: Vec<Dep<'a>> = declared
         .filter(|it| it.kind != DependencyKind::Development)
         .map(|it| Dep {
-            name: it.rename.as_deref().unwrap_or(&it.name),
+            name: name_of(it),
             optional: it.optional,
             uses_default: it.uses_default_features,
             features: Value::parse_all(&it.features),

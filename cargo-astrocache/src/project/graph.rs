@@ -87,7 +87,7 @@ fn dormant(package: &cm::Package, edges: &[cm::NodeDep], names: &BTreeSet<&str>)
     let optional = package.dependencies.iter().filter(|it| it.optional);
     let known = optional.filter(|it| names.contains(it.name.as_str()));
     let active = |declared: &cm::Dependency| {
-        let name = declared.rename.as_ref().unwrap_or(&declared.name).replace('-', "_");
+        let name = name_of(declared).replace('-', "_");
         edges.iter().any(|edge| {
             // By the name in the source: one package can be two dependencies, and where a library's name is not its package's the
             // edge counts as dormant, which costs a look at the features.
@@ -98,6 +98,11 @@ fn dormant(package: &cm::Package, edges: &[cm::NodeDep], names: &BTreeSet<&str>)
         .filter(|declared| !active(declared))
         .map(|declared| declared.name.clone())
         .collect()
+}
+
+/// A dependency as the manifest has it on the left.
+pub(super) fn name_of(declared: &cm::Dependency) -> &str {
+    declared.rename.as_deref().unwrap_or(&declared.name)
 }
 
 fn nodes(metadata: &Metadata) -> BTreeMap<&cm::PackageId, &cm::Node> {
@@ -235,7 +240,7 @@ fn is_passed_to_tests(krate: CrateKind, dependency: DependencyKind) -> bool {
 /// absent one is not known for what it is.
 fn absent(krate: &Krate, package: &cm::Package, edges: &[cm::NodeDep]) -> Vec<String> {
     let declared = package.dependencies.iter().filter(|it| is_passed(krate.kind, it.kind));
-    let names = declared.map(|it| it.rename.as_deref().unwrap_or(&it.name).replace('-', "_"));
+    let names = declared.map(|it| name_of(it).replace('-', "_"));
     let mut out: Vec<String> = names
         .filter(|name| edges.iter().all(|edge| edge.name != *name))
         .collect();

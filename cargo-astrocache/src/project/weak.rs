@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{self as cm, Metadata};
 
 use super::LoadOptions;
+use super::features::Value;
+use super::graph::name_of;
 
 /// Takes such edges out of `metadata`, which were asked for with `options`.
 pub(super) fn cut_weak_edges(metadata: &mut Metadata, options: &LoadOptions) {
@@ -43,10 +45,11 @@ fn switched_on<'a>(package: &'a cm::Package, features: &'a [cm::FeatureName]) ->
     let mut on: BTreeSet<&str> = features.iter().map(|it| it.as_str()).collect();
     let values = features.iter().filter_map(|it| package.features.get(it.as_str()));
     for value in values.flatten() {
-        match value.split_once('/') {
-            Some((dep, _)) if dep.ends_with('?') => {}
-            Some((dep, _)) => drop(on.insert(dep)),
-            None => drop(on.insert(value.strip_prefix("dep:").unwrap_or(value))),
+        match Value::parse(value) {
+            Value::DepFeature { weak: true, .. } => {}
+            Value::Feature(name) | Value::Dep(name) | Value::DepFeature { dep: name, .. } => {
+                on.insert(name);
+            }
         }
     }
     on
@@ -56,8 +59,4 @@ fn switched_on<'a>(package: &'a cm::Package, features: &'a [cm::FeatureName]) ->
 fn declares(declared: &cm::Dependency, name: &str, to: &cm::Package, kind: &cm::DepKindInfo) -> bool {
     let renamed = declared.rename.as_ref().is_none_or(|it| it.replace('-', "_") == name);
     renamed && declared.name == *to.name && declared.kind == kind.kind && declared.target == kind.target
-}
-
-fn name_of(declared: &cm::Dependency) -> &str {
-    declared.rename.as_deref().unwrap_or(&declared.name)
 }

@@ -1,7 +1,5 @@
 //! Pinned packages: which of them a closure reads, and whose impls count in it.
 
-use std::fmt::Write;
-
 use expect_test::{Expect, expect};
 
 use crate::{
@@ -11,16 +9,20 @@ use crate::{
 };
 
 /// The closure of `app::root`, in order; then the crates that were read for it.
-fn check(fixture: &str, expected: Expect) {
+fn explore(fixture: &str) -> (String, String) {
     let fixture = Fixture::new(fixture);
-    let mut out = listing(&fixture.report("app::root"));
+    let closure = listing(&fixture.report("app::root"));
     let (db, workspace) = fixture.open();
     let root = function(&db, workspace, "app::root");
     fingerprint(&db, workspace, root);
     let world = resolver(&db, workspace);
     let read = world.read().map(|map| fixture.project.krate(map.krate).name.as_str());
-    let _ = writeln!(out, "read: {}", read.collect::<Vec<_>>().join(", "));
-    expected.assert_eq(&out);
+    (closure, read.collect::<Vec<_>>().join(", "))
+}
+
+fn check(fixture: &str, expected: Expect) {
+    let (closure, read) = explore(fixture);
+    expected.assert_eq(&format!("{closure}read: {read}\n"));
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn a_type_that_rustc_infers_from_the_one_impl_is_there() {
 #[test]
 fn the_one_impl_is_found_under_any_name_of_its_trait() {
     let closure = |base: &str, between: &str, path: &str| {
-        let fixture = Fixture::new(&format!(
+        let (closure, read) = explore(&format!(
             "//- /app/src/lib.rs crate:app deps:base,late,other
             pub fn root() -> u8 {{ base::Base.speak(&Default::default()) }}
             use base::Speak;
@@ -174,13 +176,7 @@ fn the_one_impl_is_found_under_any_name_of_its_trait() {
             pub fn f() {{}}
             "
         ));
-        let (db, workspace) = fixture.open();
-        let root = function(&db, workspace, "app::root");
-        fingerprint(&db, workspace, root);
-        let has_helper = listing(&fixture.report("app::root")).contains("fn late::helper");
-        let world = resolver(&db, workspace);
-        let read = world.read().map(|map| fixture.project.krate(map.krate).name.as_str());
-        format!("{has_helper}: {}", read.collect::<Vec<_>>().join(", "))
+        format!("{}: {read}", closure.contains("fn late::helper"))
     };
     assert_eq!(closure("", "", "base::Speak"), "true: app, base, late");
     assert_eq!(

@@ -35,11 +35,10 @@ pub fn symbols(root: &Utf8Path) -> Symbols {
     let words = |all: [&'static str; 2]| all.map(Finder::new);
     let (linked, unnamed) = (words(LINKED), words(UNNAMED));
     let mut found = Symbols::default();
-    let all = each_file(root, |path, text| {
-        if path.extension() == Some("rs") {
-            found.linked |= linked.iter().any(|word| is_in_code(word, text));
-            found.unnamed |= unnamed.iter().any(|word| is_in_code(word, text));
-        }
+    let is_rust = |path: &Utf8Path| path.extension() == Some("rs");
+    let all = each_file(root, is_rust, |text| {
+        found.linked |= linked.iter().any(|word| is_in_code(word, text));
+        found.unnamed |= unnamed.iter().any(|word| is_in_code(word, text));
         found == Symbols::ANY
     });
     if all { found } else { Symbols::ANY }
@@ -49,31 +48,38 @@ pub fn symbols(root: &Utf8Path) -> Symbols {
 /// something cannot be read.
 pub fn has_word(root: &Utf8Path, word: &str) -> bool {
     let word = Finder::new(word);
-    let mut found = false;
-    let all = each_file(root, |_, text| {
-        found = word.find(text).is_some();
-        found
-    });
-    found || !all
+    has(root, |text| word.find(text).is_some())
 }
 
 /// Whether `word as` stands anywhere there: what the word names may have another name.
 pub fn has_renamed(root: &Utf8Path, word: &str) -> bool {
     let finder = Finder::new(word);
-    let mut found = false;
-    let all = each_file(root, |_, text| {
-        found = finder.find_iter(text).any(|at| {
+    has(root, |text| {
+        finder.find_iter(text).any(|at| {
             let rest = &text[at + word.len()..];
             let spaced = rest.trim_ascii_start();
             spaced.len() < rest.len() && spaced.starts_with(b"as")
-        });
-        found
-    });
+        })
+    })
+}
+
+/// Whether `is_it` holds for a file of the package at `root`, or one cannot be read.
+fn has(root: &Utf8Path, is_it: impl Fn(&[u8]) -> bool) -> bool {
+    let mut found = false;
+    let all = each_file(
+        root,
+        |_| true,
+        |text| {
+            found = is_it(text);
+            found
+        },
+    );
     found || !all
 }
 
-/// Shows the files of the package at `root` that a build may read to `is_enough`, until it is. False if one cannot be read.
-fn each_file(root: &Utf8Path, mut is_enough: impl FnMut(&Utf8Path, &[u8]) -> bool) -> bool {
+/// Shows those files of the package at `root` that a build may read and are `wanted` to `is_enough`, until it is. False if one
+/// cannot be read.
+fn each_file(root: &Utf8Path, wanted: impl Fn(&Utf8Path) -> bool, mut is_enough: impl FnMut(&[u8]) -> bool) -> bool {
     let Ok(entries) = root.read_dir_utf8() else {
         return false;
     };
@@ -91,9 +97,9 @@ fn each_file(root: &Utf8Path, mut is_enough: impl FnMut(&Utf8Path, &[u8]) -> boo
                 Ok(entries) => waiting.extend(entries.filter_map(Result::ok).map(|it| it.into_path())),
                 Err(_) => return false,
             }
-        } else {
+        } else if wanted(&path) {
             match fs::read(&path) {
-                Ok(text) if is_enough(&path, &text) => break,
+                Ok(text) if is_enough(&text) => break,
                 Ok(_) => {}
                 Err(_) => return false,
             }
