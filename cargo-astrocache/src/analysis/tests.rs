@@ -68,12 +68,12 @@ fn an_edit_in_a_reached_body_resolves_only_its_own_file_anew() {
     let after = ask(&db, workspace);
     expect![[r#"
         bodies 1
-        closure 1
         facts 1
         fingerprint 1
         is_readable 1
         items 1
-        uses 1
+        mentions 1
+        unit 1
     "#]]
     .assert_eq(&executed(&db));
     assert_ne!(after, before);

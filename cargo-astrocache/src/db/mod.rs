@@ -2,7 +2,7 @@
 //!
 //! A file's *content hash* is the input; its text is fetched when facts are asked for. [`items`] is the firewall: an
 //! edit inside a body gives new [`facts`] and equal items, so nothing that only resolves names runs again. [`bodies`] is one
-//! for edits that only move code.
+//! for edits that only move code, [`mentions`] one for those that change code and no name in it.
 
 mod file_facts;
 mod files;
@@ -20,7 +20,7 @@ use camino::Utf8PathBuf;
 
 use crate::{
     project::{CrateId, Edition, Project},
-    syntax::{self, FileBodies, FileFacts, FileItems},
+    syntax::{self, DefMentions, FileBodies, FileFacts, FileItems},
 };
 
 /// What a file holds: blake3 of its bytes, or `None` if it cannot be read.
@@ -118,6 +118,29 @@ pub fn facts(db: &dyn Db, file: SourceFile) -> Arc<Facts> {
 /// moves code and changes none leaves it equal. Whatever depends on places must ask for the file's revision as well.
 pub fn bodies(db: &dyn Db, file: SourceFile) -> Arc<FileBodies> {
     tracked::bodies(db, file).0
+}
+
+/// What the definitions of a file mention. A firewall once more: an edit that leaves it equal changes no closure.
+#[derive(Debug, Clone)]
+pub struct Mentions(Arc<FileBodies>);
+
+impl Mentions {
+    /// Of the `def`th definition of the file itself, or of an expansion in it.
+    pub fn of(&self, expansion: &[u32], def: u32) -> Option<&DefMentions> {
+        Some(&self.0.unit(expansion).get(def as usize)?.mentions)
+    }
+}
+
+impl PartialEq for Mentions {
+    fn eq(&self, other: &Mentions) -> bool {
+        self.0.mention_the_same(&other.0)
+    }
+}
+
+/// See [`Mentions`].
+#[salsa::tracked(returns(clone))]
+pub fn mentions(db: &dyn Db, file: SourceFile) -> Mentions {
+    Mentions(bodies(db, file))
 }
 
 mod tracked {

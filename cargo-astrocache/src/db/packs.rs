@@ -120,11 +120,12 @@ impl Packs {
     pub fn symbols(&self, root: &Utf8Path) -> Symbols {
         let flags = self.answer(root, "", || {
             let found = source::symbols(root);
-            u8::from(found.linked) | u8::from(found.unnamed) << 1
+            u8::from(found.linked) | u8::from(found.unnamed) << 1 | u8::from(found.for_windows) << 2
         });
         Symbols {
             linked: flags & 1 != 0,
             unnamed: flags & 2 != 0,
+            for_windows: flags & 4 != 0,
         }
     }
 

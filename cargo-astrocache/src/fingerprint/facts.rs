@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use astrocache_manifest::ALL_CFGS;
 use camino::{Utf8Path, Utf8PathBuf};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{fingerprint, own::Own, source_file};
 use crate::{
-    db::{Db, Workspace, string_literals},
+    db::{Db, Workspace, bodies, string_literals},
     project::{CrateId, CrateKind, PackageId, PackageSource},
     reach::Closure,
-    resolve::{DefId, Meaning, ModId, Ns, Reads, Res, World, declarations},
-    syntax::{DefKind, Include, MentionKind, Name, known},
+    resolve::{CrateMap, DefId, Meaning, ModId, Ns, Reads, Res, Uses, World, declarations},
+    syntax::{Def, DefBody, DefKind, Include, MentionKind, Name, known},
 };
 
 /// See the module.
@@ -101,8 +102,8 @@ pub fn collect(
         included(db, world, *id, include, &mut facts);
     }
     match found.locations {
-        true => positions(db, world, closure.items.iter().map(|item| item.id), own, &mut facts),
-        false => positions(db, world, found.positions.into_iter(), own, &mut facts),
+        true => positions(db, world, closure.items.iter().map(|item| item.id), &mut facts),
+        false => positions(db, world, found.positions.into_iter(), &mut facts),
     }
     for &package in &found.packages {
         build_script(db, workspace, world, package, programs, &mut facts);
@@ -116,37 +117,44 @@ pub fn collect(
 
 fn survey(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Found {
     let mut found = Found::default();
+    let mut places = Places::default();
+    let mut modules: FxHashSet<ModId> = FxHashSet::default();
+    let mut atoms: FxHashSet<(PackageId, Name)> = FxHashSet::default();
     let mut pasted: BTreeMap<CrateId, BTreeSet<&'static str>> = BTreeMap::new();
     for item in &closure.items {
         let id = item.id;
-        let package = world.project.krate(id.krate).package;
-        // A build script does not stand for itself.
-        if world.project.krate(id.krate).kind != CrateKind::BuildScript {
-            found.packages.insert(package);
-        }
+        let (Some(map), Some(def)) = (world.map(id.krate), world.def(id)) else {
+            continue;
+        };
+        let package = map.package;
         if found.crates.insert(id.krate) {
-            import_atoms(world, id.krate, found.atoms.entry(package).or_default());
+            // A build script does not stand for itself.
+            if map.kind != CrateKind::BuildScript {
+                found.packages.insert(package);
+            }
+            atoms.extend(import_atoms(map).map(|atom| (package, atom)));
         }
-        let module = world
-            .module_of(id)
-            .and_then(|module| Some((world.map(module.krate)?, module)));
-        let around = module.map_or(&[][..], |(map, module)| &map.modules[module.module as usize].cfg_atoms);
-        own.with_body(id, |body| {
-            let atoms = found.atoms.entry(package).or_default();
-            atoms.extend(around.iter().chain(body.cfg_atoms.iter()).map(|atom| atom.as_str()));
-            if world.def(id).is_some_and(|def| def.kind == DefKind::Macro) {
-                let atoms = body.cfg_atoms.iter().map(|atom| atom.as_str());
-                pasted.entry(id.krate).or_default().extend(atoms);
-            }
-            for name in &body.effects.env {
-                found.env.entry(name.as_str()).or_default().insert(package);
-            }
-            found
-                .includes
-                .extend(body.effects.includes.iter().map(|include| (id, include.clone())));
-        });
-        let graph = own.graph(id);
-        found.locations |= graph.of(world, id.def).all.iter().any(names_location);
+        let module = map.module_of(id.unit, def.scope);
+        if modules.insert(module) {
+            let around = &map.modules[module.module as usize].cfg_atoms;
+            atoms.extend(around.iter().map(|&atom| (package, atom)));
+        }
+        let unit = own.unit(id);
+        places.add(id, def, unit.body(id.def), unit.uses(world, id.def));
+        let Some(body) = unit.body(id.def) else { continue };
+        atoms.extend(body.cfg_atoms.iter().map(|&atom| (package, atom)));
+        if def.kind == DefKind::Macro {
+            let atoms = body.cfg_atoms.iter().map(|atom| atom.as_str());
+            pasted.entry(id.krate).or_default().extend(atoms);
+        }
+        for name in &body.effects.env {
+            found.env.entry(name.as_str()).or_default().insert(package);
+        }
+        let includes = body.effects.includes.iter();
+        found.includes.extend(includes.map(|include| (id, include.clone())));
+    }
+    for (package, atom) in atoms {
+        found.atoms.entry(package).or_default().insert(atom.as_str());
     }
     // What a macro asks for is answered by the crate that it is pasted into.
     for (mac, atoms) in &pasted {
@@ -155,7 +163,8 @@ fn survey(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Found {
             found.atoms.entry(package).or_default().extend(atoms);
         }
     }
-    found.positions = telling_their_place(world, closure, own);
+    found.locations = places.locations;
+    found.positions = places.telling();
     found
 }
 
@@ -174,67 +183,69 @@ fn grammar(world: &World<'_>, root: DefId, facts: &mut Facts) {
     }
 }
 
-/// Definitions with `line!()` and its kin, and those that call a macro which has it: what the macro tells is where the
-/// outermost call stands.
-fn telling_their_place(world: &World<'_>, closure: &Closure, own: &mut Own<'_>) -> Vec<DefId> {
-    let mut telling: BTreeSet<DefId> = BTreeSet::new();
-    for item in &closure.items {
-        if own.with_body(item.id, |body| body.effects.positions) == Some(true) {
-            telling.insert(item.id);
+/// Which definitions can tell where they stand.
+#[derive(Default)]
+struct Places {
+    /// `Location::caller`, or a panic hook, is named: it is told where a panic stands.
+    locations: bool,
+    /// Those with `line!()` and its kin.
+    own: Vec<DefId>,
+    macros: FxHashSet<DefId>,
+    /// Who calls a macro: what the macro tells is where the outermost call stands.
+    callers: FxHashMap<DefId, Vec<DefId>>,
+    /// Which names of std tell locations.
+    names: FxHashMap<Name, bool>,
+}
+
+impl Places {
+    fn add(&mut self, id: DefId, def: &Def, body: Option<&DefBody>, uses: &Uses) {
+        if body.is_some_and(|body| body.effects.positions) {
+            self.own.push(id);
         }
-    }
-    let is_macro = |id: DefId| world.def(id).is_some_and(|def| def.kind == DefKind::Macro);
-    loop {
-        let before = telling.len();
-        for item in &closure.items {
-            let graph = own.graph(item.id);
-            let calls = graph.of(world, item.id.def).all.iter();
-            if calls
-                .filter(|it| it.kind == MentionKind::Macro)
-                .any(|it| leads_to(it, &telling, is_macro))
-            {
-                telling.insert(item.id);
+        if def.kind == DefKind::Macro {
+            self.macros.insert(id);
+        }
+        for it in &uses.all {
+            let Meaning::Path(resolution) = &it.meaning else {
+                continue;
+            };
+            for target in &resolution.targets {
+                match target.res {
+                    Res::External(path) => {
+                        let tells = self.names.entry(path);
+                        self.locations |= *tells.or_insert_with(|| tells_locations(path.as_str()));
+                    }
+                    Res::Def(called) if it.kind == MentionKind::Macro => {
+                        self.callers.entry(called).or_default().push(id);
+                    }
+                    _ => {}
+                }
             }
         }
-        if telling.len() == before {
-            break;
-        }
     }
-    telling.into_iter().filter(|&id| !is_macro(id)).collect()
-}
 
-fn leads_to(it: &crate::resolve::Use, macros: &BTreeSet<DefId>, is_macro: impl Fn(DefId) -> bool) -> bool {
-    let Meaning::Path(resolution) = &it.meaning else {
-        return false;
-    };
-    resolution.targets.iter().any(|target| match target.res {
-        Res::Def(id) => is_macro(id) && macros.contains(&id),
-        _ => false,
-    })
-}
-
-/// `Location::caller`, or a panic hook: it is told where a panic stands.
-fn names_location(it: &crate::resolve::Use) -> bool {
-    let Meaning::Path(resolution) = &it.meaning else {
-        return false;
-    };
-    resolution
-        .targets
-        .iter()
-        .any(|target| matches!(target.res, Res::External(path) if tells_locations(path.as_str())))
+    /// Those with `line!()`, and those that call a macro which has it; no macros.
+    fn telling(self) -> Vec<DefId> {
+        let mut telling: BTreeSet<DefId> = self.own.iter().copied().collect();
+        let mut queue = self.own;
+        while let Some(id) = queue.pop() {
+            if self.macros.contains(&id) {
+                let callers = self.callers.get(&id).into_iter().flatten();
+                queue.extend(callers.copied().filter(|&caller| telling.insert(caller)));
+            }
+        }
+        telling.into_iter().filter(|id| !self.macros.contains(id)).collect()
+    }
 }
 
 fn tells_locations(path: &str) -> bool {
     path.ends_with("Location::caller") || path.ends_with("panic::set_hook") || path.ends_with("panic::update_hook")
 }
 
-/// `cfg`s on imports and modules decide what names mean, anywhere in the crate.
-fn import_atoms(world: &World<'_>, krate: CrateId, out: &mut BTreeSet<&'static str>) {
-    let Some(map) = world.map(krate) else { return };
-    for unit in &map.units {
-        let imports = unit.items.imports.iter().flat_map(|import| import.cfg_atoms.iter());
-        out.extend(imports.map(|atom| atom.as_str()));
-    }
+/// `cfg`s on imports decide what names mean, anywhere in the crate.
+fn import_atoms(map: &CrateMap) -> impl Iterator<Item = Name> {
+    let imports = map.units.iter().flat_map(|unit| &unit.items.imports);
+    imports.flat_map(|import| import.cfg_atoms.iter().copied())
 }
 
 fn settings(world: &World<'_>, found: &Found, facts: &mut Facts) {
@@ -342,18 +353,20 @@ fn included(db: &dyn Db, world: &World<'_>, id: DefId, include: &Include, facts:
 }
 
 /// Lines and columns can be seen: where these definitions stand joins the fingerprint.
-fn positions(db: &dyn Db, world: &World<'_>, ids: impl Iterator<Item = DefId>, own: &mut Own<'_>, facts: &mut Facts) {
+fn positions(db: &dyn Db, world: &World<'_>, ids: impl Iterator<Item = DefId>, facts: &mut Facts) {
     for id in ids {
-        let identity = own.identity(id);
-        let layout = own.with_body(id, |body| body.layout).unwrap_or(0);
-        let path = world
-            .map(id.krate)
-            .map_or("", |map| map.units[id.unit as usize].path.as_str());
+        let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else {
+            continue;
+        };
+        // Bodies are equal to a query wherever they stand: with the revision these are those of the text as it is.
+        let _ = unit.file.revision(db);
+        let bodies = bodies(db, unit.file);
+        let layout = bodies
+            .unit(&unit.expansion)
+            .get(id.def as usize)
+            .map_or(0, |body| body.layout);
+        let (identity, path) = (world.identity(id), unit.path);
         facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
-        // Bodies are equal to a query wherever they stand.
-        if let Some(file) = source_file(world, id) {
-            let _ = file.revision(db);
-        }
         facts.reads.texts.insert((id.krate, id.unit));
     }
 }

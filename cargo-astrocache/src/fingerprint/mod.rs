@@ -101,7 +101,7 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
     let mut hashes: Vec<_> = closure
         .items
         .iter()
-        .map(|item| (own.identity(item.id), own.hash(item.id)))
+        .map(|item| (world.identity(item.id), own.hash(item.id)))
         .collect();
     hashes.sort();
     let mut facts = facts::collect(db, workspace, &world, root, &closure, &mut own, programs);
@@ -110,7 +110,7 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
 
     let mut hasher = blake3::Hasher::new();
     hasher.update(&FORMAT_VERSION.to_le_bytes());
-    hasher.update(&own.identity(root));
+    hasher.update(&world.identity(root));
     hasher.update(&(hashes.len() as u64).to_le_bytes());
     for (identity, hash) in &hashes {
         hasher.update(identity);

@@ -51,7 +51,7 @@ pub fn parts(db: &dyn Db, workspace: Workspace, root: DefId) -> Parts {
     let ids = closure.items.iter().map(|item| item.id);
     let mut definitions: Vec<Part> = ids
         .map(|id| Part {
-            identity: own.identity(id),
+            identity: world.identity(id),
             own: own.hash(id),
             id,
         })

@@ -154,6 +154,13 @@ impl Project {
         self.package(self.krate(id).package)
     }
 
+    /// Whether code may be built for a platform whose programs are in Windows' format. Yes where a platform is unknown.
+    pub fn may_run_on_windows(&self) -> bool {
+        const COFF: [&str; 3] = ["windows", "target_os=\"cygwin\"", "target_os=\"uefi\""];
+        let is_coff = |atoms: &BTreeSet<String>| COFF.iter().any(|&it| atoms.contains(it));
+        self.platform_cfgs.as_ref().is_none_or(|all| all.iter().any(is_coff))
+    }
+
     /// What says that a package's files are those that were read before: its checksum, or its revision. Not for what is in
     /// the workspace, which is under the user's hands whatever the lock file says.
     pub fn pin<'p>(&self, package: &'p Package) -> Option<&'p str> {

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use rustc_hash::FxHashMap;
+
 use crate::{
     db::{Db, Workspace, bodies},
     project::PackageSource,
     resolve::{DefId, Meaning, Res, Use, resolver, uses},
-    syntax::{DefKind, MentionKind},
+    syntax::{DefKind, MentionKind, Name},
 };
 
 use super::Closure;
@@ -58,6 +60,7 @@ const RANDOM: &[&str] = &["rand", "getrandom", "fastrand", "rand_core", "nanoran
 pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Finding> {
     let world = resolver(db, workspace);
     let mut out = BTreeSet::new();
+    let mut judged = FxHashMap::default();
     for item in &closure.items {
         let id = item.id;
         let Some(def) = world.def(id) else { continue };
@@ -88,7 +91,7 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
         }
         let graph = uses(db, workspace, id.krate, id.unit);
         for it in &graph.of(&world, id.def).all {
-            if let Some((kind, name)) = impure(it) {
+            if let Some((kind, name)) = impure(it, &mut judged) {
                 add(kind, name);
             }
         }
@@ -96,34 +99,39 @@ pub fn findings(db: &dyn Db, workspace: Workspace, closure: &Closure) -> Vec<Fin
     out.into_iter().collect()
 }
 
-fn impure(it: &Use) -> Option<(&'static str, String)> {
+/// What is impure about a name of std; `None`: nothing. By name, and whether it is called as a macro.
+type Judged = FxHashMap<(Name, bool), Option<(&'static str, String)>>;
+
+fn impure(it: &Use, judged: &mut Judged) -> Option<(&'static str, String)> {
     let Meaning::Path(resolution) = &it.meaning else {
         return None;
     };
-    for target in &resolution.targets {
-        let Res::External(path) = target.res else {
-            continue;
-        };
-        let path = path.as_str();
-        if it.kind == MentionKind::Macro {
-            if path.ends_with("::thread_local") {
-                return Some(("thread-local", "thread_local!".to_owned()));
-            }
-            continue;
+    // A type alone does nothing: `fn f(at: Instant)`.
+    let is_macro = match it.kind {
+        MentionKind::Macro => true,
+        MentionKind::Value | MentionKind::Token => false,
+        _ => return None,
+    };
+    resolution.targets.iter().find_map(|target| match target.res {
+        Res::External(path) => {
+            let verdict = judged.entry((path, is_macro));
+            verdict.or_insert_with(|| judge(path.as_str(), is_macro)).clone()
         }
-        let tail = path
-            .strip_prefix("core::")
-            .or(path.strip_prefix("alloc::"))
-            .map(|tail| format!("std::{tail}"));
-        let path = tail.as_deref().unwrap_or(path);
-        let found = IMPURE.iter().find(|(prefix, _)| {
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-        });
-        // A type alone does nothing: `fn f(at: Instant)`.
-        if let (Some((_, kind)), MentionKind::Value | MentionKind::Token) = (found, it.kind) {
-            return Some((kind, path.to_owned()));
-        }
+        _ => None,
+    })
+}
+
+fn judge(path: &str, is_macro: bool) -> Option<(&'static str, String)> {
+    if is_macro {
+        return path
+            .ends_with("::thread_local")
+            .then(|| ("thread-local", "thread_local!".to_owned()));
     }
-    None
+    let tail = path.strip_prefix("core::").or(path.strip_prefix("alloc::"));
+    let path = tail.map_or(path.to_owned(), |tail| format!("std::{tail}"));
+    let (_, kind) = IMPURE.iter().find(|(prefix, _)| {
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    })?;
+    Some((kind, path))
 }

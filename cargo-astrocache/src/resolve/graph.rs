@@ -10,11 +10,10 @@ use super::{
     world::{Resolution, World},
 };
 use crate::{
-    db::{Db, Workspace, bodies},
+    db::{Db, Mentions, Workspace, mentions},
     project::CrateId,
     syntax::{
-        Def, DefBody, DefData, DefIdx, DefKind, FileBodies, FileItems, Head, Mention, MentionKind, Name, StdTraits,
-        known,
+        Def, DefData, DefIdx, DefKind, DefMentions, FileItems, Head, Mention, MentionKind, Name, StdTraits, known,
     },
 };
 
@@ -25,7 +24,7 @@ pub struct Graph {
     id: (CrateId, u32),
     expansion: Box<[u32]>,
     items: Arc<FileItems>,
-    bodies: Arc<FileBodies>,
+    mentions: Mentions,
     defs: Box<[OnceLock<Uses>]>,
     /// Of what is not there.
     none: Uses,
@@ -76,7 +75,7 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
         id: (krate, unit),
         expansion: it.expansion.clone(),
         items: it.items.clone(),
-        bodies: bodies(db, it.file),
+        mentions: mentions(db, it.file),
         defs: it.items.defs.iter().map(|_| OnceLock::new()).collect(),
         none: Uses {
             all: Box::default(),
@@ -89,18 +88,20 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
 impl Graph {
     /// What the `def`th definition of the unit mentions. `world`: that of the database this is from.
     pub fn of(&self, world: &World<'_>, def: u32) -> &Uses {
-        let bodies = self.bodies.unit(&self.expansion);
-        match (self.defs.get(def as usize), bodies.get(def as usize)) {
-            (Some(cell), Some(body)) => cell.get_or_init(|| self.resolved(world, def, body)),
+        match (self.defs.get(def as usize), self.mentions.of(&self.expansion, def)) {
+            (Some(cell), Some(mentions)) => cell.get_or_init(|| self.resolved(world, def, mentions)),
             _ => &self.none,
         }
     }
 
-    fn resolved(&self, world: &World<'_>, def: u32, body: &DefBody) -> Uses {
+    fn resolved(&self, world: &World<'_>, def: u32, mentions: &DefMentions) -> Uses {
         let (krate, unit) = self.id;
         let it = self.items.def(DefIdx(def));
         let context = Context::new(world, DefId { krate, unit, def }, it);
-        let uses = body.mentions.iter().map(|mention| context.resolve(body, mention));
+        let uses = mentions
+            .all
+            .iter()
+            .map(|mention| context.resolve(mentions.path(mention), mention));
         let all: Box<[Use]> = uses.collect();
         let named = all.iter().filter(|_| it.kind != DefKind::Impl).map(named_traits);
         let quoted = all
@@ -108,8 +109,8 @@ impl Graph {
             .filter(|it| matches!(it.kind, MentionKind::Quoted | MentionKind::QuotedMethod));
         let words = quoted.map(|it| StdTraits::of_emitted(it.path.iter().map(|name| name.as_str())));
         Uses {
-            std_traits: named.fold(body.effects.std_traits, StdTraits::and),
-            emitted: words.fold(body.effects.emitted, StdTraits::and),
+            std_traits: named.fold(mentions.std_traits, StdTraits::and),
+            emitted: words.fold(mentions.emitted, StdTraits::and),
             all,
         }
     }
@@ -154,8 +155,7 @@ impl<'w> Context<'w> {
         Context { world, id, def, parent }
     }
 
-    fn resolve(&self, body: &DefBody, mention: &Mention) -> Use {
-        let path = body.path(mention);
+    fn resolve(&self, path: &[Name], mention: &Mention) -> Use {
         let module = match self.world.map(self.id.krate) {
             Some(map) => map.module_of(self.id.unit, mention.scope),
             None => ModId {

@@ -15,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     crate_map::{CrateMap, declarations},
+    identity::Identities,
     ids::{DefId, ModId, Ns, Res, Target},
     index::Index,
     provides::Provides,
@@ -31,6 +32,7 @@ pub struct Loaded {
     in_play: Vec<bool>,
     maps: Vec<OnceLock<Arc<CrateMap>>>,
     indexes: Vec<OnceLock<Arc<Index>>>,
+    identities: Vec<OnceLock<Identities>>,
     pub(super) deps: Vec<FxHashMap<Name, CrateId>>,
     /// Each crate's transitive dependencies and itself.
     cones: Vec<FxHashSet<CrateId>>,
@@ -99,6 +101,7 @@ impl Loaded {
         Loaded {
             maps: in_play.iter().map(|_| OnceLock::new()).collect(),
             indexes: in_play.iter().map(|_| OnceLock::new()).collect(),
+            identities: in_play.iter().map(|_| OnceLock::new()).collect(),
             seen: in_play.iter().map(|_| OnceLock::new()).collect(),
             globs: in_play.iter().map(|_| OnceLock::new()).collect(),
             provided: in_play.iter().map(|_| Mutex::default()).collect(),
@@ -165,6 +168,16 @@ impl<'d> World<'d> {
         }
         let map = self.map(krate)?;
         Some(cell.get_or_init(|| Arc::new(Index::new(self, map))))
+    }
+
+    /// Where the identities of what `krate` declares are kept; `None` if it is not in play.
+    pub(super) fn identities(&self, krate: CrateId) -> Option<&Identities> {
+        let cell = self.loaded.identities.get(krate.0 as usize)?;
+        if let Some(identities) = cell.get() {
+            return Some(identities);
+        }
+        let map = self.map(krate)?;
+        Some(cell.get_or_init(|| Identities::new(map)))
     }
 
     pub fn def(&self, id: DefId) -> Option<&Def> {

@@ -2,6 +2,7 @@
 
 mod crate_map;
 mod graph;
+mod identity;
 mod ids;
 mod index;
 mod loaded;

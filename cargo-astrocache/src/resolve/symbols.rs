@@ -10,7 +10,7 @@ use crate::{
     db::Packs,
     project::CrateId,
     source,
-    syntax::{DefData, Name},
+    syntax::{Def, DefData, Name, Unnamed},
 };
 
 impl World<'_> {
@@ -35,17 +35,23 @@ impl World<'_> {
     /// The global allocators, and what `link_section` hands to the loader.
     pub fn unnamed(&self) -> &[DefId] {
         self.loaded.unnamed.get_or_init(|| {
-            let maps = self.with_words(|it| it.unnamed);
-            let ids = maps.flat_map(|map| map.def_ids().filter(|&id| map.def(id).flags.lang));
+            let for_windows = self.project.may_run_on_windows();
+            let runs = |def: &Def| match def.flags.unnamed {
+                Unnamed::Not => false,
+                Unnamed::Runs => true,
+                Unnamed::RunsOnWindows => for_windows,
+            };
+            let maps = self.with_words(|it| it.unnamed || (for_windows && it.for_windows));
+            let ids = maps.flat_map(|map| map.def_ids().filter(|&id| runs(map.def(id))));
             ids.collect()
         })
     }
 
-    fn with_words(&self, has: fn(source::Symbols) -> bool) -> impl Iterator<Item = &CrateMap> {
+    fn with_words(&self, has: impl Fn(source::Symbols) -> bool) -> impl Iterator<Item = &CrateMap> {
         let words = |root| self.source.map(|(db, _)| db.files().packs().symbols(root));
         let crates = self.crates().filter(move |&krate| {
             let root = &self.project.package_of(krate).root;
-            is_editable(&self.project, krate) || words(root).is_some_and(has)
+            is_editable(&self.project, krate) || words(root).is_some_and(&has)
         });
         crates.filter_map(|krate| self.map(krate).map(|map| &**map))
     }

@@ -5,7 +5,10 @@
 //! under a condition does not hide what else it could mean. A cycle of imports is answered with what the scopes on it
 //! declare themselves.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -54,7 +57,25 @@ pub struct Resolution {
 type Key = (ModId, Name, Ns);
 
 /// Look-ups that were made.
-type Answers = FxHashMap<(Key, Mode), Arc<[Target]>>;
+type Answers = FxHashMap<(Key, Mode), Meanings>;
+
+/// What a name stands for. Most scopes lack most names, and that takes no memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Meanings(Option<Arc<[Target]>>);
+
+impl From<Vec<Target>> for Meanings {
+    fn from(targets: Vec<Target>) -> Meanings {
+        Meanings((!targets.is_empty()).then(|| targets.into()))
+    }
+}
+
+impl Deref for Meanings {
+    type Target = [Target];
+
+    fn deref(&self) -> &[Target] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
 
 /// A look-up in progress.
 ///
@@ -67,8 +88,8 @@ pub(super) struct Trail {
     /// A cycle was met in this round.
     cut: bool,
     /// Answers of this round and of the one before.
-    round: FxHashMap<Key, Arc<[Target]>>,
-    before: FxHashMap<Key, Arc<[Target]>>,
+    round: FxHashMap<Key, Meanings>,
+    before: FxHashMap<Key, Meanings>,
     pub(super) mode: Mode,
     /// Answers depend on globs that are still being resolved, so none is kept.
     draft: bool,
@@ -372,17 +393,26 @@ impl<'d> World<'d> {
     }
 
     /// What `name` is inside `module`, not looking outwards.
-    fn lookup(&self, module: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Arc<[Target]> {
+    fn lookup(&self, module: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Meanings {
+        if !self.may_have(module, name) {
+            return Meanings::default();
+        }
         let key = ((module, name, ns), trail.mode);
         if let Some(found) = lock(&self.loaded.found.names).get(&key).filter(|_| !trail.draft) {
             return found.clone();
         }
-        let found: Arc<[Target]> = self.lookup_uncached(module, name, ns, trail).into();
+        let found = Meanings::from(self.lookup_uncached(module, name, ns, trail));
         // Inside a circle of imports the answer may be incomplete.
         if trail.stack.is_empty() && !trail.draft {
             lock(&self.loaded.found.names).insert(key, found.clone());
         }
         found
+    }
+
+    /// Whether a module declares a name, or may have it from elsewhere.
+    fn may_have(&self, id: ModId, name: Name) -> bool {
+        let module = self.map(id.krate).map(|map| &map.modules[id.module as usize]);
+        module.is_some_and(|it| it.names.contains_key(&name) || !it.globs.is_empty() || !it.sites.is_empty())
     }
 
     /// The module's own declarations; else, breadth first, those of what it globs.
@@ -474,12 +504,12 @@ impl<'d> World<'d> {
     }
 
     /// What the module declares itself, imports by name followed.
-    fn explicit(&self, module: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Arc<[Target]> {
+    fn explicit(&self, module: ModId, name: Name, ns: Ns, trail: &mut Trail) -> Meanings {
         let Some(map) = self.map(module.krate) else {
-            return Arc::new([]);
+            return Meanings::default();
         };
         let Some(entries) = map.modules[module.module as usize].names.get(&name) else {
-            return Arc::new([]);
+            return Meanings::default();
         };
         if !entries.iter().any(|entry| matches!(entry, Entry::Import(_))) {
             return self.own_items(module, name, ns).into();
@@ -505,7 +535,7 @@ impl<'d> World<'d> {
         self.explicit_once(key, trail)
     }
 
-    fn explicit_once(&self, key: Key, trail: &mut Trail) -> Arc<[Target]> {
+    fn explicit_once(&self, key: Key, trail: &mut Trail) -> Meanings {
         let (module, name, ns) = key;
         trail.stack.push(key);
         let mut found = self.own_items(module, name, ns);
@@ -522,14 +552,14 @@ impl<'d> World<'d> {
             }
         }
         dedup(&mut found);
-        let found: Arc<[Target]> = found.into();
+        let found = Meanings::from(found);
         trail.stack.pop();
         trail.round.insert(key, found.clone());
         found
     }
 
     /// Rounds until nothing changes; then every answer on the way is final.
-    fn explicit_to_the_end(&self, key: Key, trail: &mut Trail) -> Arc<[Target]> {
+    fn explicit_to_the_end(&self, key: Key, trail: &mut Trail) -> Meanings {
         trail.before.clear();
         for _ in 0..64 {
             trail.cut = false;
@@ -546,7 +576,7 @@ impl<'d> World<'d> {
             }
             trail.before = round;
         }
-        trail.before.get(&key).cloned().unwrap_or_else(|| Arc::new([]))
+        trail.before.get(&key).cloned().unwrap_or_default()
     }
 
     /// What `module` itself declares under `name`.

@@ -127,11 +127,20 @@ pub struct DefFlags {
     pub foreign: bool,
     /// `#[cfg(test)]`, `#[test]` or `#[bench]`.
     pub test: bool,
-    /// `#[global_allocator]`, and what `link_section` hands to the loader (`.init_array`): run without
-    /// being named.
-    pub lang: bool,
+    pub unnamed: Unnamed,
     /// Takes `self`.
     pub method: bool,
+}
+
+/// Whether a definition runs, or is read, though nothing names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Unnamed {
+    #[default]
+    Not,
+    /// `#[global_allocator]`, and what `link_section` hands to the loader (`.init_array`).
+    Runs,
+    /// In a section of which only the C runtime of Windows knows: `.CRT$XCU`. Elsewhere it is data.
+    RunsOnWindows,
 }
 
 /// What only some kinds have.
@@ -202,6 +211,8 @@ pub enum SelfShape {
 /// `impl<..> Trait for Type where ..`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImplHeader {
+    /// All of it, as [`DefBody::hash`]: what an impl has for a name.
+    pub hash: Hash,
     pub trait_: Option<Path>,
     /// The trait has arguments: `Add<u8>`.
     pub trait_args: bool,
@@ -355,9 +366,7 @@ pub struct DefBody {
     pub layout: u64,
     /// Tokens of each of [`Def::attrs`], same order; not in `hash`.
     pub attr_hashes: Box<[u64]>,
-    pub mentions: Box<[Mention]>,
-    /// Segments of the mentions' paths.
-    pub segments: Box<[Name]>,
+    pub mentions: DefMentions,
     /// `cfg` atoms anywhere in the definition.
     pub cfg_atoms: Box<[Name]>,
     /// Byte range in the text as read (line ends normalised).
@@ -368,6 +377,18 @@ pub struct DefBody {
     pub line: u32,
     pub column: u32,
     pub effects: Effects,
+}
+
+/// What a definition mentions: all of its body that decides which definitions are live with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefMentions {
+    pub all: Box<[Mention]>,
+    /// Segments of their paths.
+    pub segments: Box<[Name]>,
+    /// Traits of std that its operators and format strings may reach.
+    pub std_traits: StdTraits,
+    /// The same of tokens for elsewhere: what a proc macro emits.
+    pub emitted: StdTraits,
 }
 
 /// Inputs of a definition other than code.
@@ -383,10 +404,6 @@ pub struct Effects {
     pub env: Box<[Name]>,
     /// `static mut`, `thread_local!`.
     pub mutable_static: bool,
-    /// Traits of std that its operators and format strings may reach.
-    pub std_traits: StdTraits,
-    /// The same of tokens for elsewhere: what a proc macro emits.
-    pub emitted: StdTraits,
 }
 
 /// A file named in the source.
@@ -495,8 +512,8 @@ impl AttrUse {
     }
 }
 
-impl DefBody {
-    /// The path of one of this definition's mentions.
+impl DefMentions {
+    /// The path of one of them.
     pub fn path(&self, mention: &Mention) -> &[Name] {
         &self.segments[mention.start as usize..mention.start as usize + mention.len as usize]
     }
@@ -509,6 +526,15 @@ impl FileBodies {
             .iter()
             .try_fold(self, |it, &at| it.expansions.get(at as usize));
         unit.map_or(&[], |it| &it.defs)
+    }
+
+    /// Whether each definition mentions what its counterpart does.
+    pub fn mention_the_same(&self, other: &FileBodies) -> bool {
+        let mut expansions = self.expansions.iter().zip(&other.expansions);
+        self.expansions.len() == other.expansions.len()
+            && self.defs.len() == other.defs.len()
+            && self.defs.iter().zip(&other.defs).all(|(a, b)| a.mentions == b.mentions)
+            && expansions.all(|(a, b)| a.mention_the_same(b))
     }
 }
 

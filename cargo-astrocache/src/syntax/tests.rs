@@ -43,13 +43,13 @@ fn listing(facts: &FileFacts) -> String {
                 mac.tokens, mac.calls, mac.member_args, mac.expansion
             );
         }
-        for mention in &body.mentions {
+        for mention in &body.mentions.all {
             let header = if mention.header { " header" } else { "" };
             let _ = writeln!(
                 out,
                 "  {:?}{header} {} in {}",
                 mention.kind,
-                join(body.path(mention)),
+                join(body.mentions.path(mention)),
                 mention.scope.0
             );
         }

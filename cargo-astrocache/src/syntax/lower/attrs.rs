@@ -4,7 +4,7 @@ use ra_ap_parser::SyntaxKind::*;
 
 use super::super::{
     cfg::{self, Condition},
-    facts::{AttrUse, Path, is_std_derive},
+    facts::{AttrUse, Path, Unnamed, is_std_derive},
     hash::{TokenSink, feed, feed_all},
     name::Name,
     tree::{Idx, Tree},
@@ -21,7 +21,7 @@ pub struct Attrs {
     pub test: bool,
     pub macro_use: bool,
     pub exported: bool,
-    pub lang: bool,
+    pub unnamed: Unnamed,
     /// `#[path]` values; `true` where no `cfg_attr` guards it.
     pub paths: Vec<(Name, bool)>,
     /// `no_mangle` (as an empty name), `export_name`, `link_name`.
@@ -41,6 +41,17 @@ pub struct Attrs {
 pub enum ProcMacroAttr {
     Named,
     Derive(Name),
+}
+
+impl Attrs {
+    /// The item is put in a section of its own.
+    fn add_section(&mut self, name: Option<&str>) {
+        let of_windows = name.is_some_and(|name| name.starts_with(".CRT$"));
+        self.unnamed = match (self.unnamed, of_windows) {
+            (Unnamed::Not | Unnamed::RunsOnWindows, true) => Unnamed::RunsOnWindows,
+            _ => Unnamed::Runs,
+        };
+    }
 }
 
 /// Attributes that cannot change what code does.
@@ -158,7 +169,8 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
         "test" | "bench" => out.test = true,
         "macro_use" => out.macro_use = true,
         "macro_export" => out.exported = true,
-        "global_allocator" | "link_section" => out.lang = true,
+        "global_allocator" => out.unnamed = Unnamed::Runs,
+        "link_section" => out.add_section(strings().first().map(|it| it.as_str())),
         "path" => out.paths.extend(strings().into_iter().map(|s| (s, true))),
         "no_mangle" => out.link = Some(Name::new("")),
         "export_name" | "link_name" => out.link = strings().first().copied(),
@@ -179,7 +191,7 @@ fn read_unsafe(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
     for token in tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT) {
         match tree.token_text(token) {
             "no_mangle" => out.link = Some(Name::new("")),
-            "link_section" => out.lang = true,
+            "link_section" => out.add_section(string_literals(tree, attr).first().map(|it| it.as_str())),
             "export_name" | "link_name" => out.link = string_literals(tree, attr).first().copied(),
             _ => {}
         }
@@ -209,9 +221,13 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
     {
         out.link = Some(Name::new(unquote(value)));
     }
-    out.lang |= ["global_allocator", "link_section"]
-        .iter()
-        .any(|name| idents.contains(name));
+    for (at, &name) in idents.iter().enumerate() {
+        match name {
+            "global_allocator" => out.unnamed = Unnamed::Runs,
+            "link_section" => out.add_section(idents.get(at + 2).map(|value| unquote(value))),
+            _ => {}
+        }
+    }
     if idents.contains(&"derive") {
         push_derives(tree, attr, out);
     }

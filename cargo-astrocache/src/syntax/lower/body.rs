@@ -6,7 +6,7 @@
 use ra_ap_parser::{SyntaxKind, SyntaxKind::*};
 
 use super::super::{
-    facts::{DefBody, DefIdx, Effects, MentionKind, ScopeIdx},
+    facts::{DefBody, DefIdx, DefMentions, Effects, MentionKind, ScopeIdx},
     name::{Name, known},
     std_traits::StdTraits,
     tree::Idx,
@@ -23,6 +23,8 @@ pub struct Body {
     pub includes: Vec<super::super::facts::Include>,
     pub env: Vec<Name>,
     pub cfg_atoms: Vec<Name>,
+    std_traits: StdTraits,
+    emitted: StdTraits,
     mentions: Mentions,
     /// Bounds stand inside `dyn` or `impl`.
     object: bool,
@@ -42,6 +44,8 @@ impl Output {
             includes: Vec::new(),
             env: Vec::new(),
             cfg_atoms: Vec::new(),
+            std_traits: StdTraits::default(),
+            emitted: StdTraits::default(),
             mentions,
             object: false,
         }
@@ -49,7 +53,11 @@ impl Output {
 
     /// Keeps what was collected, with what `out` has already.
     pub fn finish(&mut self, body: Body, mut out: DefBody) {
-        (out.mentions, out.segments) = body.mentions.boxed();
+        out.mentions = DefMentions {
+            std_traits: body.std_traits,
+            emitted: body.emitted,
+            ..body.mentions.boxed()
+        };
         out.effects = body.effects;
         out.effects.includes = body.includes.into();
         out.effects.env = sorted(body.env);
@@ -69,7 +77,12 @@ impl Body {
 
     /// Operators or format strings that may run an impl of these traits.
     pub fn reach(&mut self, traits: StdTraits) {
-        self.effects.std_traits = self.effects.std_traits.and(traits);
+        self.std_traits = self.std_traits.and(traits);
+    }
+
+    /// The same where tokens for elsewhere are put.
+    pub fn emit(&mut self, traits: StdTraits) {
+        self.emitted = self.emitted.and(traits);
     }
 
     pub fn is_local(&self, path: &[Name]) -> bool {

@@ -115,9 +115,11 @@ fn lower_def(
     let skip: Vec<Idx> = attrs.macro_nodes.iter().chain(&attrs.lint_nodes).copied().collect();
     walk_def(cx, node, kind, def, &skip, &mut body);
     finish(cx, node, kind, &attrs, prefix, body);
-    let exact = matches!(&cx.out.items.defs[def.0 as usize].data, DefData::Macro(mac) if mac.exact);
-    if exact {
-        cx.out.bodies.defs[def.0 as usize].hash = [0; 16];
+    let hash = &mut cx.out.bodies.defs[def.0 as usize].hash;
+    match &mut cx.out.items.defs[def.0 as usize].data {
+        DefData::Macro(mac) if mac.exact => *hash = Hash::default(),
+        DefData::Impl(header) => header.hash = *hash,
+        _ => {}
     }
     def
 }
@@ -223,7 +225,7 @@ fn flags(tree: &Tree<'_>, node: Idx, attrs: &Attrs) -> DefFlags {
         value_struct: kind == STRUCT && tree.child(node, RECORD_FIELD_LIST).is_none(),
         foreign: false,
         test: attrs.test,
-        lang: attrs.lang,
+        unnamed: attrs.unnamed,
         method: tree
             .child(node, PARAM_LIST)
             .is_some_and(|list| tree.child(list, SELF_PARAM).is_some()),
@@ -301,6 +303,7 @@ fn impl_header(tree: &Tree<'_>, node: Idx) -> ImplHeader {
     let arg_heads = trait_ty.map(|ty| arg_heads(tree, ty)).unwrap_or_default();
     let is_param = |path: &Path| matches!(path.as_ref(), [name] if params.contains(name));
     ImplHeader {
+        hash: Hash::default(),
         trait_: trait_path,
         trait_args,
         arg_heads,

@@ -5,7 +5,7 @@ use std::hash::Hasher as _;
 use rustc_hash::FxHasher;
 
 use super::super::{
-    facts::{Mention, MentionKind, ScopeIdx},
+    facts::{DefMentions, Mention, MentionKind, ScopeIdx},
     name::Name,
 };
 
@@ -83,9 +83,13 @@ impl Mentions {
         &self.segments[mention.start as usize..][..usize::from(mention.len)]
     }
 
-    /// The mentions and the segments that they refer to.
-    pub fn boxed(&self) -> (Box<[Mention]>, Box<[Name]>) {
-        (self.all.as_slice().into(), self.segments.as_slice().into())
+    /// All of them, in memory of their own.
+    pub fn boxed(&self) -> DefMentions {
+        DefMentions {
+            all: self.all.as_slice().into(),
+            segments: self.segments.as_slice().into(),
+            ..DefMentions::default()
+        }
     }
 }
 
@@ -115,7 +119,7 @@ mod tests {
                     mentions.insert(MentionKind::Type, false, ScopeIdx(0), &pair[..1]);
                 }
             }
-            let (all, segments) = mentions.boxed();
+            let DefMentions { all, segments, .. } = mentions.boxed();
             assert_eq!((all.len(), segments.len()), (499 * 4, 499 * 7), "round {round}");
             assert_eq!(all[4].kind, MentionKind::Value);
             assert_eq!(segments[..3], [names[0], names[1], names[0]]);

@@ -322,10 +322,7 @@ fn scan_string(literal: &str, mode: Mode, body: &mut Body) {
         Mode::Attribute => {
             return string_paths(text, |path| body.mention(MentionKind::AttributePath, path));
         }
-        Mode::Quoted => {
-            body.effects.emitted = body.effects.emitted.and(StdTraits::of_format_string(text));
-            return;
-        }
+        Mode::Quoted => return body.emit(StdTraits::of_format_string(text)),
         _ => body.reach(StdTraits::of_format_string(text)),
     }
     format_names(text, |name| {
