@@ -14,6 +14,7 @@ use std::{
 
 use astrocache_manifest::{FORMAT_VERSION, Fingerprint};
 use camino::Utf8PathBuf;
+use rustc_hash::FxHashSet;
 
 pub use parts::{Difference, Parts, parts};
 pub use path::DefPath;
@@ -24,7 +25,7 @@ use crate::{
     db::{Db, SourceFile, Workspace},
     project::PackageSource,
     reach::closure,
-    resolve::{DefId, Reads, resolver},
+    resolve::{DefId, Reads, UnitId, resolver},
 };
 
 /// A root's fingerprint, and what the key needs besides it.
@@ -33,6 +34,8 @@ pub struct Fingerprinted {
     pub fingerprint: Fingerprint,
     /// Names of the crates whose code it covers, sorted.
     pub crates: Vec<String>,
+    /// What it is the hash of besides definitions.
+    pub lines: BTreeSet<String>,
     /// `cfg` predicates in the closure: `package feature="x"`, or the bare atom.
     pub cfgs: BTreeSet<String>,
     /// Variables of `env!` and `option_env!`, and those a build script declares.
@@ -121,16 +124,18 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
         hasher.update(line.as_bytes());
     }
 
-    let local = closure.items.iter().filter_map(|item| {
-        let file = source_file(&world, item.id)?;
-        let local = world.project.package_of(item.id.krate).source == PackageSource::Path;
-        local.then(|| file.path(db).clone())
+    let units: FxHashSet<UnitId> = closure.items.iter().map(|item| (item.id.krate, item.id.unit)).collect();
+    let local = units.into_iter().filter_map(|(krate, unit)| {
+        let is_local = world.project.package_of(krate).source == PackageSource::Path;
+        let unit = world.map(krate).filter(|_| is_local)?.units.get(unit as usize)?;
+        Some(unit.file.path(db).clone())
     });
     let cone = world.project.crate_ids().filter(|&krate| world.sees(root.krate, krate));
     let crates: BTreeSet<String> = cone.map(|krate| world.project.krate(krate).name.clone()).collect();
     Fingerprinted {
         fingerprint: shortened(&hasher),
         crates: crates.into_iter().collect(),
+        lines: facts.lines,
         cfgs: facts.cfgs,
         env: facts.env,
         files: local.chain(facts.files).collect(),

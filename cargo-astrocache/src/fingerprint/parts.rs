@@ -1,12 +1,12 @@
 //! What a fingerprint is the hash of, piece by piece, so that two of them can be compared. Computed only for whoever asks:
 //! a fingerprint itself does not keep its pieces.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::{
-    facts::{self, Programs},
-    own::Own,
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
 };
+
+use super::{facts, fingerprint, own::Own};
 use crate::{
     db::{Db, Workspace},
     reach::closure,
@@ -47,7 +47,6 @@ pub fn parts(db: &dyn Db, workspace: Workspace, root: DefId) -> Parts {
     let closure = closure(db, workspace, root);
     let world = resolver(db, workspace);
     let mut own = Own::new(db, workspace, &world);
-    let facts = facts::collect(db, workspace, &world, root, &closure, &mut own, &mut Programs::Nested);
     let ids = closure.items.iter().map(|item| item.id);
     let mut definitions: Vec<Part> = ids
         .map(|id| Part {
@@ -59,7 +58,7 @@ pub fn parts(db: &dyn Db, workspace: Workspace, root: DefId) -> Parts {
     definitions.sort();
     Parts {
         definitions,
-        facts: facts.lines,
+        facts: fingerprint(db, workspace, root).lines.clone(),
     }
 }
 
@@ -67,21 +66,11 @@ impl Parts {
     /// What differs: changed definitions, then new ones, then those that are gone, then the rest.
     pub fn differences(&self, after: &Parts) -> Vec<Difference> {
         let mut sides: BTreeMap<Hash, [Vec<Part>; 2]> = BTreeMap::new();
-        for (side, parts) in [self, after].into_iter().enumerate() {
-            for part in &parts.definitions {
-                sides.entry(part.identity).or_default()[side].push(*part);
-            }
+        for (side, part) in only_in_one(&self.definitions, &after.definitions) {
+            sides.entry(part.identity).or_default()[side].push(part);
         }
         let (mut changed, mut new, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for [before, after] in sides.values_mut() {
-            // `cfg` variants share an identity: equal ones pair up first.
-            after.retain(|it| match before.iter().position(|was| was.own == it.own) {
-                Some(at) => {
-                    before.remove(at);
-                    false
-                }
-                None => true,
-            });
             let pairs = before.len().min(after.len());
             let both = before.drain(..pairs).zip(after.drain(..pairs));
             changed.extend(both.map(|(before, after)| Difference::Changed {
@@ -95,5 +84,28 @@ impl Parts {
         let facts: BTreeSet<String> = facts.map(|line| facts::say(line)).collect();
         let facts = facts.into_iter().map(Difference::Fact);
         changed.into_iter().chain(new).chain(gone).chain(facts).collect()
+    }
+}
+
+/// What has no equal on the other side, with its side, in order. `cfg` variants share an identity: each pairs up once.
+fn only_in_one(before: &[Part], after: &[Part]) -> Vec<(usize, Part)> {
+    let key = |part: &Part| (part.identity, part.own);
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    let mut out = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (Some(a), Some(b)) => key(a).cmp(&key(b)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return out,
+        };
+        match order {
+            Ordering::Less => out.extend(before.next().map(|&part| (0, part))),
+            Ordering::Greater => out.extend(after.next().map(|&part| (1, part))),
+            Ordering::Equal => {
+                before.next();
+                after.next();
+            }
+        }
     }
 }
