@@ -34,10 +34,18 @@ pub struct Known {
     pub data: FxHashMap<Utf8PathBuf, Revision>,
 }
 
+/// A source file that was asked for.
+#[derive(Clone, Copy)]
+struct Input {
+    file: SourceFile,
+    /// It is of a package that the lock file pins.
+    is_pinned: bool,
+}
+
 /// The files of one database.
 #[derive(Default)]
 pub struct Files {
-    inputs: Mutex<FxHashMap<(Utf8PathBuf, Edition), SourceFile>>,
+    inputs: Mutex<FxHashMap<(Utf8PathBuf, Edition), Input>>,
     blobs: Mutex<FxHashMap<Utf8PathBuf, Blob>>,
     /// Texts that were read for their hash and not yet asked for.
     texts: Mutex<FxHashMap<Utf8PathBuf, Pending>>,
@@ -67,21 +75,24 @@ impl Files {
     /// The input for `path`, made on first use.
     pub fn file(&self, db: &dyn Db, path: &Utf8Path, edition: Edition) -> SourceFile {
         let key = (path.to_owned(), edition);
-        if let Some(&file) = lock(&self.inputs).get(&key) {
-            return file;
+        if let Some(input) = lock(&self.inputs).get(&key) {
+            return input.file;
         }
         let known = self.packs.revision(path);
         let known = known.or_else(|| self.known.sources.get(path).copied());
         let revision = known.unwrap_or_else(|| self.read(path));
-        let durability = match self.packs.is_pinned(path) {
+        let is_pinned = self.packs.is_pinned(path);
+        let durability = match is_pinned {
             true => Durability::HIGH,
             false => Durability::LOW,
         };
-        *lock(&self.inputs).entry(key).or_insert_with(|| {
-            SourceFile::builder(path.to_owned(), edition, revision)
+        let new = || Input {
+            file: SourceFile::builder(path.to_owned(), edition, revision)
                 .durability(durability)
-                .new(db)
-        })
+                .new(db),
+            is_pinned,
+        };
+        lock(&self.inputs).entry(key).or_insert_with(new).file
     }
 
     /// The input for data at `path`, made on first use.
@@ -98,11 +109,7 @@ impl Files {
 
     /// All source inputs made so far, but those of packages that the lock file pins.
     pub fn sources(&self, db: &dyn Db) -> Vec<SourceFile> {
-        let mut all: Vec<SourceFile> = self
-            .all_sources()
-            .into_iter()
-            .filter(|it| !self.packs.is_pinned(it.path(db)))
-            .collect();
+        let mut all = self.unpinned();
         all.sort_by_key(|it| (it.path(db), it.edition(db)));
         all
     }
@@ -113,7 +120,13 @@ impl Files {
     }
 
     fn all_sources(&self) -> Vec<SourceFile> {
-        lock(&self.inputs).values().copied().collect()
+        lock(&self.inputs).values().map(|input| input.file).collect()
+    }
+
+    fn unpinned(&self) -> Vec<SourceFile> {
+        let inputs = lock(&self.inputs);
+        let unpinned = inputs.values().filter(|input| !input.is_pinned);
+        unpinned.map(|input| input.file).collect()
     }
 
     /// All data inputs made so far.
@@ -226,11 +239,8 @@ impl AnalysisDb {
         let since = now_ns();
         let mut changed = Vec::new();
         let mut looks: FxHashMap<Utf8PathBuf, bool> = FxHashMap::default();
-        for file in files.all_sources() {
+        for file in files.unpinned() {
             let path = file.path(self).clone();
-            if files.packs.is_pinned(&path) {
-                continue;
-            }
             let differs = looks.entry(path.clone());
             if !*differs.or_insert_with(|| files.may_differ(&path, since)) {
                 continue;
@@ -266,6 +276,9 @@ impl AnalysisDb {
             Arc::get_mut(&mut self.files).expect("setters need the only handle of a database, and so does this");
         files.packs = packs;
         files.stamps = Mutex::default();
+        for ((path, _), input) in lock(&files.inputs).iter_mut() {
+            input.is_pinned = files.packs.is_pinned(path);
+        }
         let files = self.files.clone();
         for file in files.all_sources() {
             let path = file.path(self).clone();

@@ -1,7 +1,10 @@
 //! What a closure depends on besides definitions: R10 (proc macros as programs), R12 (files, environment, build
 //! scripts, positions), R13 (`cfg`, features, editions, settings).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use astrocache_manifest::ALL_CFGS;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,8 +15,8 @@ use crate::{
     db::{Db, Workspace, bodies, string_literals},
     project::{CrateId, CrateKind, PackageId, PackageSource},
     reach::Closure,
-    resolve::{CrateMap, DefId, Meaning, ModId, Ns, Reads, Res, Uses, World, declarations},
-    syntax::{Def, DefBody, DefKind, Include, MentionKind, Name, known},
+    resolve::{CrateMap, DefId, ModId, Ns, Reads, Res, UnitId, Uses, World, declarations},
+    syntax::{Def, DefBody, DefKind, FileBodies, Include, Name, known},
 };
 
 /// See the module.
@@ -193,8 +196,6 @@ struct Places {
     macros: FxHashSet<DefId>,
     /// Who calls a macro: what the macro tells is where the outermost call stands.
     callers: FxHashMap<DefId, Vec<DefId>>,
-    /// Which names of std tell locations.
-    names: FxHashMap<Name, bool>,
 }
 
 impl Places {
@@ -205,22 +206,9 @@ impl Places {
         if def.kind == DefKind::Macro {
             self.macros.insert(id);
         }
-        for it in &uses.all {
-            let Meaning::Path(resolution) = &it.meaning else {
-                continue;
-            };
-            for target in &resolution.targets {
-                match target.res {
-                    Res::External(path) => {
-                        let tells = self.names.entry(path);
-                        self.locations |= *tells.or_insert_with(|| tells_locations(path.as_str()));
-                    }
-                    Res::Def(called) if it.kind == MentionKind::Macro => {
-                        self.callers.entry(called).or_default().push(id);
-                    }
-                    _ => {}
-                }
-            }
+        self.locations |= uses.tells_places;
+        for &called in &uses.macros {
+            self.callers.entry(called).or_default().push(id);
         }
     }
 
@@ -236,10 +224,6 @@ impl Places {
         }
         telling.into_iter().filter(|id| !self.macros.contains(id)).collect()
     }
-}
-
-fn tells_locations(path: &str) -> bool {
-    path.ends_with("Location::caller") || path.ends_with("panic::set_hook") || path.ends_with("panic::update_hook")
 }
 
 /// `cfg`s on imports decide what names mean, anywhere in the crate.
@@ -354,21 +338,22 @@ fn included(db: &dyn Db, world: &World<'_>, id: DefId, include: &Include, facts:
 
 /// Lines and columns can be seen: where these definitions stand joins the fingerprint.
 fn positions(db: &dyn Db, world: &World<'_>, ids: impl Iterator<Item = DefId>, facts: &mut Facts) {
+    let mut texts: FxHashMap<UnitId, Arc<FileBodies>> = FxHashMap::default();
     for id in ids {
         let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else {
             continue;
         };
-        // Bodies are equal to a query wherever they stand: with the revision these are those of the text as it is.
-        let _ = unit.file.revision(db);
-        let bodies = bodies(db, unit.file);
-        let layout = bodies
-            .unit(&unit.expansion)
-            .get(id.def as usize)
-            .map_or(0, |body| body.layout);
+        let bodies = texts.entry((id.krate, id.unit)).or_insert_with(|| {
+            // Bodies are equal to a query wherever they stand: with the revision these are those of the text as it is.
+            let _ = unit.file.revision(db);
+            bodies(db, unit.file)
+        });
+        let body = bodies.unit(&unit.expansion).get(id.def as usize);
+        let layout = body.map_or(0, |body| body.layout);
         let (identity, path) = (world.identity(id), unit.path);
         facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
-        facts.reads.texts.insert((id.krate, id.unit));
     }
+    facts.reads.texts.extend(texts.keys());
 }
 
 /// A package with a build script: the script, its dependencies and its inputs stand for it as a whole.

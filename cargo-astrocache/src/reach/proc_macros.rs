@@ -214,10 +214,11 @@ impl Flood<'_> {
         module: ModId,
         crates: &BTreeSet<CrateId>,
     ) -> bool {
+        let world = self.world.clone();
         let mut is_any = false;
         for &krate in crates {
-            let index = self.index(krate);
-            for &def in index.by_name.get(&last).into_iter().flatten() {
+            let Some(names) = world.names(krate) else { continue };
+            for &def in names.definitions.get(&last).into_iter().flatten() {
                 let place = self.world.module_of(def).map(|module| self.world.normal_module(module));
                 let around = place.and_then(|place| self.world.map(place.krate)?.modules[place.module as usize].name);
                 let fits = before == known::WILDCARD || around == Some(before);
@@ -226,7 +227,7 @@ impl Flood<'_> {
                     is_any = true;
                 }
             }
-            for &def in index.by_name.get(&before).into_iter().flatten() {
+            for &def in names.definitions.get(&before).into_iter().flatten() {
                 let holder = self.def(def).is_some_and(|it| {
                     matches!(
                         it.kind,

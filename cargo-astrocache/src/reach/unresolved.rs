@@ -7,7 +7,7 @@
 use super::{Rule, flood::Flood};
 use crate::{
     project::CrateId,
-    resolve::{DefId, Index, ModId, Ns, Res, Use},
+    resolve::{DefId, ModId, Names, Ns, Res, Use},
     syntax::{DefKind, MentionKind, Name, known},
 };
 
@@ -34,7 +34,7 @@ impl Flood<'_> {
         if rest.is_empty() {
             return;
         }
-        for module in self.in_sight(from.krate, |index| index.modules.get(&name)) {
+        for module in self.in_sight(from.krate, |names| names.modules.get(&name)) {
             for ns in [Ns::Value, Ns::Type] {
                 let path: Vec<Name> = [known::SELF].iter().chain(rest).copied().collect();
                 let found = self.world.resolve(module, &path, ns);
@@ -57,7 +57,7 @@ impl Flood<'_> {
         let Some(&name) = it.path.last() else { return };
         // A path that got as far as a crate or module and no further: macros of that name anywhere in sight.
         if at > 0 {
-            for def in self.in_sight(it.module.krate, |index| index.by_name.get(&name)) {
+            for def in self.in_sight(it.module.krate, |names| names.definitions.get(&name)) {
                 let is_macro = self.def(def).is_some_and(|it| it.kind == DefKind::Macro);
                 if is_macro {
                     self.mark(def, Rule::R15);
@@ -72,7 +72,7 @@ impl Flood<'_> {
     /// Everything called `name` in sight, and `rest` as its associated items.
     pub fn by_name(&mut self, id: DefId, name: Name, rest: &[Name], module: ModId) {
         let mut found = false;
-        for def in self.in_sight(module.krate, |index| index.by_name.get(&name)) {
+        for def in self.in_sight(module.krate, |names| names.definitions.get(&name)) {
             if !self.root_is_test && self.world.is_test(def) {
                 continue;
             }
@@ -88,10 +88,10 @@ impl Flood<'_> {
     }
 
     /// What a table of each crate that `krate` can see says, in order.
-    fn in_sight<T: Copy>(&self, krate: CrateId, of: impl Fn(&Index) -> Option<&Vec<T>>) -> Vec<T> {
+    fn in_sight<T: Copy>(&self, krate: CrateId, of: impl Fn(&Names) -> Option<&Vec<T>>) -> Vec<T> {
         let crates = self.world.seen_by(krate).iter().copied();
-        let indexes = crates.filter_map(|krate| self.world.index(krate));
-        indexes.filter_map(|index| of(index)).flatten().copied().collect()
+        let all = crates.filter_map(|krate| self.world.names(krate));
+        all.filter_map(of).flatten().copied().collect()
     }
 
     fn note_unresolved(&mut self, path: &[Name]) {

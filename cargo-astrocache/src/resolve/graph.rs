@@ -13,7 +13,8 @@ use crate::{
     db::{Db, Mentions, Workspace, mentions},
     project::CrateId,
     syntax::{
-        Def, DefData, DefIdx, DefKind, DefMentions, FileItems, Head, Mention, MentionKind, Name, StdTraits, known,
+        Def, DefData, DefIdx, DefKind, DefMentions, FileItems, Head, Mention, MentionKind, Name, StdTraits, in_std,
+        known,
     },
 };
 
@@ -38,6 +39,18 @@ pub struct Uses {
     pub std_traits: StdTraits,
     /// Those that what it quotes may reach, where a proc macro puts it.
     pub emitted: StdTraits,
+    /// Analyzed macros that it calls.
+    pub macros: Box<[DefId]>,
+    /// It can be told where code stands.
+    pub tells_places: bool,
+    pub impure: Box<[Impure]>,
+}
+
+/// A name of std that gives access to what memoization cannot see.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Impure {
+    pub kind: &'static str,
+    pub name: String,
 }
 
 /// A mention and its meaning.
@@ -81,6 +94,9 @@ pub fn uses(db: &dyn Db, workspace: Workspace, krate: CrateId, unit: u32) -> Arc
             all: Box::default(),
             std_traits: StdTraits::ALL,
             emitted: StdTraits::ALL,
+            macros: Box::default(),
+            tells_places: false,
+            impure: Box::default(),
         },
     })
 }
@@ -108,9 +124,14 @@ impl Graph {
             .iter()
             .filter(|it| matches!(it.kind, MentionKind::Quoted | MentionKind::QuotedMethod));
         let words = quoted.map(|it| StdTraits::of_emitted(it.path.iter().map(|name| name.as_str())));
+        let of_std = |it| externals(it).map(|path| world.std_path(path));
+        let tells_places = all.iter().flat_map(of_std).any(|it| it.tells_places);
         Uses {
             std_traits: named.fold(mentions.std_traits, StdTraits::and),
             emitted: words.fold(mentions.emitted, StdTraits::and),
+            macros: called_macros(&all),
+            tells_places,
+            impure: all.iter().filter_map(|it| impure(world, it)).collect(),
             all,
         }
     }
@@ -138,6 +159,49 @@ fn named_traits(it: &Use) -> StdTraits {
             .and(StdTraits::of_words(path.as_str().split("::"))),
         _ => all,
     })
+}
+
+/// What a mention may stand for, as far as it is found.
+fn targets(it: &Use) -> &[Target] {
+    match &it.meaning {
+        Meaning::Path(resolution) => &resolution.targets,
+        _ => &[],
+    }
+}
+
+/// The names of std that a mention may stand for.
+fn externals(it: &Use) -> impl Iterator<Item = Name> {
+    targets(it).iter().filter_map(|target| match target.res {
+        Res::External(path) => Some(path),
+        _ => None,
+    })
+}
+
+fn called_macros(all: &[Use]) -> Box<[DefId]> {
+    let calls = all.iter().filter(|it| it.kind == MentionKind::Macro).flat_map(targets);
+    let called = calls.filter_map(|target| match target.res {
+        Res::Def(id) => Some(id),
+        _ => None,
+    });
+    called.collect()
+}
+
+fn impure(world: &World<'_>, it: &Use) -> Option<Impure> {
+    let mut paths = externals(it).map(|path| (path, world.std_path(path)));
+    match it.kind {
+        MentionKind::Macro => paths.any(|(_, known)| known.is_thread_local).then(|| Impure {
+            kind: "thread-local",
+            name: "thread_local!".to_owned(),
+        }),
+        // A type alone does nothing: `fn f(at: Instant)`.
+        MentionKind::Value | MentionKind::Token => paths.find_map(|(path, known)| {
+            Some(Impure {
+                kind: known.impure?,
+                name: in_std(path.as_str()).into_owned(),
+            })
+        }),
+        _ => None,
+    }
 }
 
 /// What surrounds a definition's mentions.

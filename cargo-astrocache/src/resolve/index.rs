@@ -1,4 +1,4 @@
-//! Tables over a crate: impls by type and by trait, items of traits, definitions by name.
+//! Tables over a crate: impls by type and by trait, items of traits.
 //!
 //! Every list is in file and source order.
 
@@ -34,9 +34,6 @@ pub struct Index {
     /// Analyzed traits that have an item of this name.
     pub traits_with: FxHashMap<Name, Vec<DefId>>,
     pub supertraits: FxHashMap<DefId, Vec<DefId>>,
-    /// Free-standing definitions and modules, for names that cannot be resolved.
-    pub by_name: FxHashMap<Name, Vec<DefId>>,
-    pub modules: FxHashMap<Name, Vec<ModId>>,
     /// Macro sites that may hold impls, by the types and traits in their headers and arguments.
     pub sites_by_type: FxHashMap<DefId, Vec<DefId>>,
     /// Impls that need no other type than their own to be selected, by what they are for.
@@ -95,15 +92,6 @@ impl Index {
         for id in map.def_ids() {
             index.add(world, id, map.def(id));
         }
-        for (module, it) in (0..).zip(&map.modules) {
-            let id = ModId {
-                krate: map.krate,
-                module,
-            };
-            if let Some(name) = it.name {
-                index.modules.entry(name).or_default().push(id);
-            }
-        }
         index.add_inherent(world);
         index.add_fits(world);
         index
@@ -126,8 +114,6 @@ impl Index {
             if in_trait {
                 self.traits_with.entry(def.name).or_default().push(parent);
             }
-        } else if !matches!(def.kind, DefKind::Impl | DefKind::MacroSite | DefKind::Other) {
-            self.by_name.entry(def.name).or_default().push(id);
         }
         let Some(module) = world.module_of(id) else {
             return;

@@ -18,6 +18,7 @@ use super::{
     identity::Identities,
     ids::{DefId, ModId, Ns, Res, Target},
     index::Index,
+    names::Names,
     provides::Provides,
     world::{Found, Mode, Trail, World, conditions, dedup, lock},
 };
@@ -32,6 +33,7 @@ pub struct Loaded {
     in_play: Vec<bool>,
     maps: Vec<OnceLock<Arc<CrateMap>>>,
     indexes: Vec<OnceLock<Arc<Index>>>,
+    names: Vec<OnceLock<Names>>,
     identities: Vec<OnceLock<Identities>>,
     pub(super) deps: Vec<FxHashMap<Name, CrateId>>,
     /// Each crate's transitive dependencies and itself.
@@ -101,6 +103,7 @@ impl Loaded {
         Loaded {
             maps: in_play.iter().map(|_| OnceLock::new()).collect(),
             indexes: in_play.iter().map(|_| OnceLock::new()).collect(),
+            names: in_play.iter().map(|_| OnceLock::new()).collect(),
             identities: in_play.iter().map(|_| OnceLock::new()).collect(),
             seen: in_play.iter().map(|_| OnceLock::new()).collect(),
             globs: in_play.iter().map(|_| OnceLock::new()).collect(),
@@ -168,6 +171,16 @@ impl<'d> World<'d> {
         }
         let map = self.map(krate)?;
         Some(cell.get_or_init(|| Arc::new(Index::new(self, map))))
+    }
+
+    /// What `krate` declares by name alone; `None` if it is not in play.
+    pub fn names(&self, krate: CrateId) -> Option<&Names> {
+        let cell = self.loaded.names.get(krate.0 as usize)?;
+        if let Some(names) = cell.get() {
+            return Some(names);
+        }
+        let map = self.map(krate)?;
+        Some(cell.get_or_init(|| Names::new(map)))
     }
 
     /// Where the identities of what `krate` declares are kept; `None` if it is not in play.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     db::{Db, Workspace},
     project::{CrateId, CrateKind, Edition, Project},
-    syntax::{DefData, DefKind, ImportKind, Name, known},
+    syntax::{DefData, DefKind, ImportKind, Name, StdPath, known},
 };
 
 /// The declarations of all crates, and what has been looked up in them. Crates of pinned packages are read when something
@@ -40,6 +40,7 @@ pub(super) struct Found {
     names: Mutex<Answers>,
     declared: Mutex<Answers>,
     pub(super) traits: Mutex<FxHashMap<ModId, Arc<[DefId]>>>,
+    std_paths: Mutex<FxHashMap<Name, StdPath>>,
 }
 
 /// Where a path led.
@@ -693,6 +694,12 @@ impl<'d> World<'d> {
                 found.extend(self.lookup(root, name, Ns::Macro, trail).iter());
             }
         }
+    }
+
+    /// What is known of a name of std.
+    pub(super) fn std_path(&self, path: Name) -> StdPath {
+        let mut known = lock(&self.loaded.found.std_paths);
+        *known.entry(path).or_insert_with(|| StdPath::of(path.as_str()))
     }
 
     /// Whether a definition is only there for tests.

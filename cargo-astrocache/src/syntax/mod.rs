@@ -6,6 +6,7 @@ mod facts;
 mod hash;
 mod lower;
 mod name;
+mod std_paths;
 mod std_traits;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub use facts::*;
 pub use hash::{first_argument, source_hash, string_literals};
 pub use lower::facts;
 pub use name::{Name, known};
+pub use std_paths::{StdPath, in_std};
 pub use std_traits::StdTraits;
 
 /// A hash of the shared token normalisation, as salsa keeps it.
