@@ -172,12 +172,14 @@ impl Live {
 
     /// The answer of this database. `None`: a file changed under its hands.
     fn again(&mut self, searched: Vec<CrateId>) -> Result<Option<(Analysis, Found)>, AnalysisError> {
-        let in_play = self.run.in_play(self.workspace, &searched);
+        let (run, workspace, known) = (self.run.clone(), self.workspace, searched.clone());
+        let in_play = self.threads.install(move || run.in_play(workspace, &known));
+        self.run.db.wait();
         // An equal value would still start a new revision.
         if **self.workspace.crates(&self.run.db) != *in_play {
             self.workspace.set_crates(&mut self.run.db).to(in_play.clone().into());
         }
-        let (run, workspace) = (self.run.clone(), self.workspace);
+        let run = self.run.clone();
         let answer = self.threads.install(move || run.answer(workspace, searched, in_play))?;
         Ok(Some(answer).filter(|_| !self.run.db.files().is_raced()))
     }

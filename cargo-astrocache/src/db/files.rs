@@ -235,6 +235,7 @@ impl AnalysisDb {
     /// differ. A file is read unless the file system says that it is what it was at the last look. Returns the changed
     /// paths, sorted.
     pub fn refresh(&mut self) -> Vec<Utf8PathBuf> {
+        self.wait();
         let files = self.files.clone();
         let since = now_ns();
         let mut changed = Vec::new();
@@ -272,6 +273,7 @@ impl AnalysisDb {
     /// Takes facts from `packs` from now on, those of another project: a file may be pinned that was not, or otherwise. No
     /// clone of this database may be alive. What is not pinned, [`AnalysisDb::refresh`] looks at.
     pub fn replace_packs(&mut self, packs: Packs) {
+        self.wait();
         let files =
             Arc::get_mut(&mut self.files).expect("setters need the only handle of a database, and so does this");
         files.packs = packs;

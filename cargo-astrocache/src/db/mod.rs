@@ -4,6 +4,7 @@
 //! edit inside a body gives new [`facts`] and equal items, so nothing that only resolves names runs again. [`bodies`] is one
 //! for edits that only move code, [`mentions`] one for those that change code and no name in it.
 
+mod ahead;
 mod file_facts;
 mod files;
 mod packs;
@@ -16,6 +17,7 @@ pub use query_log::QueryLog;
 
 use std::sync::Arc;
 
+use ahead::Ahead;
 use camino::Utf8PathBuf;
 
 use crate::{
@@ -60,7 +62,13 @@ pub struct Workspace {
 #[salsa::db]
 pub trait Db: salsa::Database {
     fn files(&self) -> &Files;
+
+    /// Has work done by another thread, if one may be free, and says whether. See `ahead`.
+    fn ahead(&self, work: &mut dyn FnMut() -> Work) -> bool;
 }
+
+/// What is to be done ahead.
+pub type Work = Box<dyn FnOnce(&AnalysisDb) + Send>;
 
 /// The database of one process.
 #[salsa::db]
@@ -69,6 +77,7 @@ pub struct AnalysisDb {
     storage: salsa::Storage<Self>,
     files: Arc<Files>,
     log: QueryLog,
+    ahead: Ahead,
 }
 
 #[salsa::db]
@@ -78,6 +87,14 @@ impl salsa::Database for AnalysisDb {}
 impl Db for AnalysisDb {
     fn files(&self) -> &Files {
         &self.files
+    }
+
+    fn ahead(&self, work: &mut dyn FnMut() -> Work) -> bool {
+        let is_free = self.ahead.is_free();
+        if is_free {
+            self.ahead.spawn(self.clone(), work());
+        }
+        is_free
     }
 }
 
@@ -95,7 +112,13 @@ impl AnalysisDb {
             storage: salsa::Storage::new(Some(log.callback())),
             files: Arc::new(Files::new(packs, known)),
             log,
+            ahead: Ahead::default(),
         }
+    }
+
+    /// Waits until no thread does work ahead: then the only handles are the callers'.
+    pub fn wait(&self) {
+        self.ahead.wait();
     }
 
     /// Names and counts of the queries that ran since the last call.

@@ -24,7 +24,7 @@ use facts::Programs;
 use crate::{
     db::{Db, SourceFile, Workspace},
     project::PackageSource,
-    reach::closure,
+    reach::{Closure, closure},
     resolve::{DefId, Reads, UnitId, resolver},
 };
 
@@ -101,6 +101,7 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
     let closure = closure(db, workspace, root);
     let world = resolver(db, workspace);
     let mut own = own::Own::new(db, workspace, &world);
+    hash_ahead(db, workspace, &closure);
     let mut hashes: Vec<_> = closure
         .items
         .iter()
@@ -141,6 +142,25 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
         files: local.chain(facts.files).collect(),
         reads: facts.reads,
     }
+}
+
+/// Has another thread hash the second half of a closure's definitions.
+fn hash_ahead(db: &dyn Db, workspace: Workspace, closure: &Closure) {
+    const FEW: usize = 256;
+    if closure.items.len() < FEW {
+        return;
+    }
+    db.ahead(&mut || {
+        let half = closure.items.len() / 2;
+        let ids: Vec<DefId> = closure.items[half..].iter().map(|item| item.id).rev().collect();
+        Box::new(move |db| {
+            let world = resolver(db, workspace);
+            let mut own = own::Own::new(db, workspace, &world);
+            for id in ids {
+                own.hash(id);
+            }
+        })
+    });
 }
 
 /// The file a definition stands in.

@@ -28,6 +28,8 @@ pub struct Flood<'a> {
     /// The item whose mentions are being read.
     pub current: Option<u32>,
     next: usize,
+    /// Items before this one were given to another thread, or visited.
+    handed: usize,
     graphs: FxHashMap<(CrateId, u32), Arc<Graph>>,
     pub scopes: FxHashMap<ModId, Arc<super::methods::InScope>>,
     pub bounds: FxHashMap<DefId, Arc<[DefId]>>,
@@ -75,6 +77,7 @@ impl<'a> Flood<'a> {
             out: Closure::default(),
             current: None,
             next: 0,
+            handed: 0,
             graphs: FxHashMap::default(),
             scopes: FxHashMap::default(),
             bounds: FxHashMap::default(),
@@ -95,6 +98,7 @@ impl<'a> Flood<'a> {
         self.open_func(root);
         loop {
             while self.next < self.out.items.len() {
+                self.hand_on();
                 self.current = Some(self.next as u32);
                 let id = self.out.items[self.next].id;
                 self.next += 1;
@@ -108,6 +112,36 @@ impl<'a> Flood<'a> {
         }
         self.out.reads.code.extend(self.graphs.keys());
         self.out
+    }
+
+    /// Has another thread resolve what items further on mention, and index the crates that this leads to, while this one
+    /// follows what is found.
+    fn hand_on(&mut self) {
+        /// So far in front that this thread does not wait for the other.
+        const LEAD: usize = 8;
+        const BATCH: usize = 64;
+        let from = self.handed.max(self.next + LEAD);
+        if self.out.items.len() < from + BATCH {
+            return;
+        }
+        let (items, linked, workspace) = (&self.out.items, &self.linked, self.workspace);
+        let is_handed = self.db.ahead(&mut || {
+            let ids: Vec<DefId> = items[from..from + BATCH].iter().map(|item| item.id).collect();
+            let linked = linked.clone();
+            Box::new(move |db| {
+                let world = resolver(db, workspace);
+                for id in ids {
+                    let graph = uses(db, workspace, id.krate, id.unit);
+                    let named = graph.of(&world, id.def).all.iter().flat_map(made_live);
+                    for krate in named.filter(|krate| linked.contains(krate)) {
+                        world.index(krate);
+                    }
+                }
+            })
+        });
+        if is_handed {
+            self.handed = from + BATCH;
+        }
     }
 
     /// Makes a definition live.
@@ -229,4 +263,20 @@ impl<'a> Flood<'a> {
             })
             .collect()
     }
+}
+
+/// The crates of which a mention makes something live, as far as it is sure.
+fn made_live(it: &Use) -> impl Iterator<Item = CrateId> {
+    let is_sure = matches!(
+        it.kind,
+        MentionKind::Value | MentionKind::Type | MentionKind::Bound | MentionKind::Object
+    );
+    let targets = match &it.meaning {
+        Meaning::Path(resolution) if is_sure && resolution.unresolved.is_none() => resolution.targets.as_slice(),
+        _ => &[],
+    };
+    targets.iter().filter_map(|target| match target.res {
+        Res::Def(id) => Some(id.krate),
+        _ => None,
+    })
 }

@@ -270,7 +270,9 @@ impl Builder<'_> {
         for (at, import) in items.imports.iter().enumerate().filter(|&(at, _)| imports[at]) {
             self.add_import(number, at as u32, import);
         }
-        for (decl, _) in items.mods.iter().zip(mods).filter(|(_, present)| *present) {
+        let mods: Vec<&ModDecl> = items.mods.iter().zip(mods).filter(|it| it.1).map(|it| it.0).collect();
+        self.read_ahead(&items, &mods, &dirs);
+        for decl in mods {
             self.add_mod(number, decl, &dirs, ancestors);
         }
         for (def, _) in items.defs.iter().zip(&absent_defs).filter(|(_, absent)| !**absent) {
@@ -428,22 +430,7 @@ impl Builder<'_> {
 
     /// `mod x;`: every file that one of its `cfg` variants may mean.
     fn add_mod(&mut self, unit: u32, decl: &ModDecl, dirs: &Dirs, ancestors: &mut Vec<Utf8PathBuf>) {
-        let around = &dirs.scopes[decl.scope.0 as usize];
-        // Only inline modules lead into directories of their own; a block is where its file is.
-        let scopes = &self.map.units[unit as usize].items.scopes;
-        let outward = |scope: &ScopeIdx| scopes[scope.0 as usize].parent;
-        let mut inside = std::iter::successors(Some(decl.scope), outward);
-        let in_module = inside.any(|scope| scope.0 != 0 && scopes[scope.0 as usize].name.is_some());
-        let from = if in_module { around } else { &dirs.file };
-        let mut places: Vec<(Utf8PathBuf, bool)> = decl
-            .paths
-            .iter()
-            .map(|path| (clean(&from.join(path.as_str())), true))
-            .collect();
-        if !decl.fixed_path {
-            places.push((around.join(format!("{}.rs", decl.name)), false));
-            places.push((around.join(decl.name.as_str()).join("mod.rs"), true));
-        }
+        let places = places(&self.map.units[unit as usize].items, decl, dirs);
         let parent = self.map.units[unit as usize].modules[decl.scope.0 as usize];
         let scope = Scope {
             parent: None,
@@ -460,6 +447,25 @@ impl Builder<'_> {
         for (path, owns_dir) in places {
             self.load_file(&path, module, owns_dir, ancestors);
         }
+    }
+
+    /// Has another thread read the files of these modules, the last first, while this one begins with the first.
+    fn read_ahead(&self, items: &FileItems, mods: &[&ModDecl], dirs: &Dirs) {
+        if mods.len() < 2 {
+            return;
+        }
+        self.db.ahead(&mut || {
+            let all = mods.iter().rev().flat_map(|decl| places(items, decl, dirs));
+            let (paths, edition): (Vec<Utf8PathBuf>, _) = (all.map(|(path, _)| path).collect(), self.it.edition);
+            Box::new(move |db| {
+                for path in paths {
+                    let file = db.files().file(db, &path, edition);
+                    if is_readable(db, file) {
+                        self::items(db, file);
+                    }
+                }
+            })
+        });
     }
 
     fn add_site(&mut self, unit: u32, def: &Def, site: &SiteFacts, dirs: &Dirs, ancestors: &mut Vec<Utf8PathBuf>) {
@@ -538,6 +544,23 @@ impl Builder<'_> {
         };
         self.add_unit(unit, module, file, own, ancestors);
     }
+}
+
+/// The files that a `mod x;` of a file may mean, and whether each has its modules beside it.
+fn places(items: &FileItems, decl: &ModDecl, dirs: &Dirs) -> Vec<(Utf8PathBuf, bool)> {
+    let around = &dirs.scopes[decl.scope.0 as usize];
+    // Only inline modules lead into directories of their own; a block is where its file is.
+    let outward = |scope: &ScopeIdx| items.scopes[scope.0 as usize].parent;
+    let mut inside = std::iter::successors(Some(decl.scope), outward);
+    let in_module = inside.any(|scope| scope.0 != 0 && items.scopes[scope.0 as usize].name.is_some());
+    let from = if in_module { around } else { &dirs.file };
+    let named = decl.paths.iter().map(|path| (clean(&from.join(path.as_str())), true));
+    let mut places: Vec<(Utf8PathBuf, bool)> = named.collect();
+    if !decl.fixed_path {
+        places.push((around.join(format!("{}.rs", decl.name)), false));
+        places.push((around.join(decl.name.as_str()).join("mod.rs"), true));
+    }
+    places
 }
 
 fn relative(root: &Utf8Path, path: &Utf8Path) -> Name {
