@@ -16,7 +16,7 @@ use crate::{
     project::{CrateId, CrateKind, PackageId, PackageSource},
     reach::Closure,
     resolve::{CrateMap, DefId, ModId, Ns, Reads, Res, UnitId, Uses, World, declarations},
-    syntax::{Def, DefBody, DefKind, FileBodies, Include, Name, known},
+    syntax::{Def, DefBody, DefKind, FileBodies, Hash, Include, Name, known},
 };
 
 /// See the module.
@@ -339,6 +339,7 @@ fn included(db: &dyn Db, world: &World<'_>, id: DefId, include: &Include, facts:
 /// Lines and columns can be seen: where these definitions stand joins the fingerprint.
 fn positions(db: &dyn Db, world: &World<'_>, ids: impl Iterator<Item = DefId>, facts: &mut Facts) {
     let mut texts: FxHashMap<UnitId, Arc<FileBodies>> = FxHashMap::default();
+    let mut lines = Vec::new();
     for id in ids {
         let Some(unit) = world.map(id.krate).map(|map| &map.units[id.unit as usize]) else {
             continue;
@@ -350,10 +351,25 @@ fn positions(db: &dyn Db, world: &World<'_>, ids: impl Iterator<Item = DefId>, f
         });
         let body = bodies.unit(&unit.expansion).get(id.def as usize);
         let layout = body.map_or(0, |body| body.layout);
-        let (identity, path) = (world.identity(id), unit.path);
-        facts.lines.insert(format!("position {identity:?} {path} {layout:x}"));
+        let (identity, path) = (list(&world.identity(id)), unit.path);
+        lines.push(format!("position {identity} {path} {layout:x}"));
     }
+    // Built at once and joined: one by one they take twice the time.
+    facts.lines.append(&mut lines.into_iter().collect());
     facts.reads.texts.extend(texts.keys());
+}
+
+/// `[1, 20, 255]`: as `{:?}` has it, in a fifth of the time, for there may be a line for each definition.
+fn list(bytes: &Hash) -> String {
+    let mut out = String::with_capacity(5 * bytes.len());
+    for byte in bytes {
+        out.push_str(if out.is_empty() { "[" } else { ", " });
+        let digits = [byte / 100, byte / 10 % 10, byte % 10].map(|digit| char::from(b'0' + digit));
+        let zeros = digits.iter().take(2).take_while(|digit| **digit == '0').count();
+        out.extend(&digits[zeros..]);
+    }
+    out.push(']');
+    out
 }
 
 /// A package with a build script: the script, its dependencies and its inputs stand for it as a whole.
@@ -493,4 +509,15 @@ fn hex(content: Option<[u8; 32]>) -> String {
     content.map_or("missing".to_owned(), |bytes| {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_listed_as_they_are_for_debugging() {
+        let bytes: [u8; 16] = [0, 1, 9, 10, 11, 42, 99, 100, 101, 109, 110, 199, 200, 250, 254, 255];
+        assert_eq!(list(&bytes), format!("{bytes:?}"));
+    }
 }

@@ -35,7 +35,7 @@ pub struct Fingerprinted {
     /// Names of the crates whose code it covers, sorted.
     pub crates: Vec<String>,
     /// What it is the hash of besides definitions.
-    pub lines: BTreeSet<String>,
+    pub lines: Arc<BTreeSet<String>>,
     /// `cfg` predicates in the closure: `package feature="x"`, or the bare atom.
     pub cfgs: BTreeSet<String>,
     /// Variables of `env!` and `option_env!`, and those a build script declares.
@@ -136,7 +136,7 @@ fn printed(db: &dyn Db, workspace: Workspace, root: DefId, programs: &mut Progra
     Fingerprinted {
         fingerprint: shortened(&hasher),
         crates: crates.into_iter().collect(),
-        lines: facts.lines,
+        lines: facts.lines.into(),
         cfgs: facts.cfgs,
         env: facts.env,
         files: local.chain(facts.files).collect(),

@@ -4,6 +4,7 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use super::{facts, fingerprint, own::Own};
@@ -19,7 +20,7 @@ use crate::{
 pub struct Parts {
     /// Sorted.
     definitions: Vec<Part>,
-    facts: BTreeSet<String>,
+    facts: Arc<BTreeSet<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,7 @@
-//! `cargo xtask bench watch`: from save to answer, on a copy of this workspace with a member that has a cached function: once
+//! `cargo xtask bench watch [--markdown FILE]`: from save to answer, on a copy of this workspace with a member that has a cached function: once
 //! one that runs little, once one that runs the whole analyzer. Beside it, a new process that answers after the same edit.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -50,17 +51,44 @@ pub fn probe(name: String) -> bool {
 /// What an edit does to the text of [`FILE`].
 type Edit = fn(&str, usize) -> String;
 
-const EDITS: [(&str, Edit); 3] = [
+/// Those that change what runs.
+const BODY: &str = "body";
+const CALL: &str = "body, another call";
+
+const EDITS: [(&str, Edit); 4] = [
     ("comment", |text, round| format!("{text}// {round}\n")),
-    ("body", in_first_body),
+    (BODY, |text, round| in_first_body(text, &format!("let _ = {round};"))),
+    (CALL, |text, round| {
+        let call = ["is_some", "is_none"][round % 2];
+        in_first_body(text, &format!("let _ = Some({round}).{call}();"))
+    }),
     ("new item", |text, round| format!("{text}pub fn made{round}() {{}}\n")),
 ];
 
-/// Measures and prints one table.
+/// From save to answer after an edit of a body, at most.
+const BAR: Duration = Duration::from_millis(100);
+
+/// Measures, and prints a report or writes it to a file.
 pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
-    if let Some(argument) = arguments.first() {
-        bail!("`cargo xtask bench watch` takes no arguments, not even `{argument}`");
+    let file = match arguments.as_slice() {
+        [] => None,
+        [flag, file] if flag == "--markdown" => Some(file),
+        other => bail!(
+            "`cargo xtask bench watch` takes `--markdown FILE`, not `{}`",
+            other.join(" ")
+        ),
+    };
+    let report = report()?;
+    match file {
+        Some(file) => fs::write(file, report).with_context(|| format!("cannot write {file}")),
+        None => {
+            print!("{report}");
+            Ok(())
+        }
     }
+}
+
+fn report() -> anyhow::Result<String> {
     let status = cargo(&root())
         .args(["build", "--release", "--quiet", "-p", "cargo-astrocache"])
         .status()?;
@@ -81,9 +109,15 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
             .env("CARGO_NET_OFFLINE", "true");
         command
     };
-    println!("from save to answer on this workspace; {ROUNDS} rounds each, median and slowest\n");
-    println!("| the function runs | edit | save to answer | slowest | a new process | ratio |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut table = format!(
+        "# From save to answer\n\n\
+         Made by `cargo xtask bench watch` on {cores} cores, on this workspace: `watch` runs, a file is saved, the answer is printed.\n\
+         {ROUNDS} rounds each, median and slowest; beside it a new process (`list`) after the same edit.\n\n\
+         | the function runs | edit | save to answer | slowest | a new process | ratio |\n\
+         | --- | --- | --- | --- | --- | --- |\n"
+    );
+    let mut bars = String::from("\n| bar | measured | at most | |\n| --- | --- | --- | --- |\n");
     let path = workspace.join(FILE);
     let text = fs::read_to_string(&path)?;
     for (what, code) in PROBES {
@@ -101,7 +135,10 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
                 let answer = watch.answer()?;
                 watched.push(saved.elapsed());
                 let invalidated = answer["invalidated"].as_array().map_or(0, Vec::len);
-                ensure!(invalidated == usize::from(name == "body"), "{name}: {answer}");
+                ensure!(
+                    invalidated == usize::from(matches!(name, BODY | CALL)),
+                    "{name}: {answer}"
+                );
                 let started = Instant::now();
                 let output = command().args(["list", "--message-format", "json"]).output()?;
                 fresh.push(started.elapsed());
@@ -115,15 +152,20 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
             let (median, slowest) = spread(&mut watched);
             let (new, _) = spread(&mut fresh);
             let ratio = median.as_secs_f64() / new.as_secs_f64();
-            println!(
+            writeln!(
+                table,
                 "| {what} | {name} | {} | {} | {} | {ratio:.2} |",
                 ms(median),
                 ms(slowest),
                 ms(new)
-            );
+            )?;
+            if matches!(name, BODY | CALL) {
+                let verdict = if median <= BAR { "pass" } else { "miss" };
+                writeln!(bars, "| {what}: {name} | {} | {} | {verdict} |", ms(median), ms(BAR))?;
+            }
         }
     }
-    Ok(())
+    Ok(table + &bars)
 }
 
 /// A process that watches, killed with the value.
@@ -199,7 +241,7 @@ fn copy_workspace(to: &Path) -> anyhow::Result<()> {
 }
 
 /// A statement at the start of the first function's body.
-fn in_first_body(text: &str, round: usize) -> String {
+fn in_first_body(text: &str, statement: &str) -> String {
     let mut out = String::new();
     let mut is_done = false;
     for line in text.lines() {
@@ -207,7 +249,7 @@ fn in_first_body(text: &str, round: usize) -> String {
         out.push('\n');
         let opens = (line.starts_with("fn ") || line.starts_with("pub fn ")) && line.ends_with('{');
         if opens && !is_done {
-            out += &format!("    let _ = {round};\n");
+            out += &format!("    {statement}\n");
             is_done = true;
         }
     }
