@@ -63,6 +63,11 @@ impl Flood<'_> {
     /// What of an inherent impl of a live type was already asked for.
     pub fn inherent_impl(&mut self, it: &ImplEntry) {
         let index = self.index(it.id.krate);
+        // What an attribute macro makes of the block may be called under any name.
+        let attrs = self.def(it.id).map_or(&[][..], |def| &def.attrs);
+        if attrs.iter().any(|attr| !attr.is_std()) {
+            self.mark(it.id, Rule::R10);
+        }
         for &item in index.items_of(it.id) {
             let Some(def) = self.def(item) else { continue };
             let (name, kind) = (def.name, def.kind);

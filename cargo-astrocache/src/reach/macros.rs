@@ -7,6 +7,8 @@
 //!
 //! What a call in item position defines is not known without expanding it: see `World::provides`.
 
+use std::collections::BTreeSet;
+
 use super::{Rule, flood::Flood};
 use crate::{
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
@@ -200,36 +202,57 @@ impl Flood<'_> {
         }
     }
 
-    /// A called macro pastes identifiers after `.` or `::`: every argument identifier of this definition may be one.
+    /// What called macros do with arguments of this definition: every identifier among them may be a method or an associated
+    /// name where they paste one after `.` or `::`, an item of a module that they name, or a macro.
     pub fn member_arguments(&mut self, id: DefId) {
         let world = self.world.clone();
         let graph = self.graph(id);
         let uses = &graph.of(&world, id.def).all;
-        let pastes = uses
-            .iter()
-            .any(|it| it.kind == MentionKind::Macro && self.pastes_members(it));
-        if !pastes {
-            return;
+        let mut pasted = Pasted::default();
+        for it in uses.iter().filter(|it| it.kind == MentionKind::Macro) {
+            self.pasted(it, &mut pasted);
         }
         for it in uses.iter().filter(|it| it.kind == MentionKind::TokenArg) {
             let name = it.path[0];
-            self.method(id, name, it.module);
-            self.any_assoc(name, id.krate);
-            self.open_item(id, name, it.module, true);
-            let known = [Ns::Value, Ns::Type]
-                .iter()
-                .any(|&ns| self.world.is_declared(it.module, &[name], ns));
-            if !known {
-                self.by_name(id, name, &[], it.module);
+            if pasted.as_macros {
+                let found = world.resolve(it.module, &[name], Ns::Macro).targets;
+                for def in found.iter().filter_map(|target| as_def(target.res)) {
+                    self.call(def, it.module);
+                }
+            }
+            if pasted.as_members {
+                self.method(id, name, it.module);
+                self.any_assoc(name, id.krate);
+                self.open_item(id, name, it.module, true);
+                let mut spaces = [Ns::Value, Ns::Type].into_iter();
+                if !spaces.any(|ns| world.is_declared(it.module, &[name], ns)) {
+                    self.by_name(id, name, &[], it.module);
+                }
+                for &holder in &pasted.holders {
+                    self.module_item(holder, name);
+                }
             }
         }
     }
 
-    /// Whether the macro, or one it expands through, has `.$x` or `::$x`.
-    fn pastes_members(&self, it: &Use) -> bool {
+    /// `module::$x`, called with this name.
+    fn module_item(&mut self, module: ModId, name: Name) {
+        for ns in [Ns::Value, Ns::Type, Ns::Macro] {
+            let found = self.world.resolve(module, &[known::SELF, name], ns);
+            if found.unresolved.is_none() {
+                for def in found.targets.iter().filter_map(|target| as_def(target.res)) {
+                    self.mark(def, Rule::R9);
+                }
+            }
+        }
+    }
+
+    /// What a called macro, or one it expands through, does with its arguments.
+    fn pasted(&mut self, it: &Use, out: &mut Pasted) {
         let Meaning::Path(resolution) = &it.meaning else {
-            return false;
+            return;
         };
+        let world = self.world.clone();
         let mut queue: Vec<DefId> = resolution
             .targets
             .iter()
@@ -241,22 +264,45 @@ impl Flood<'_> {
                 continue;
             }
             seen.push(def);
-            let Some(DefData::Macro(facts)) = self.def(def).map(|it| &it.data) else {
+            let Some(DefData::Macro(facts)) = world.def(def).map(|it| &it.data) else {
                 continue;
             };
+            let home = world.module_of(def).unwrap_or(it.module);
+            out.as_macros |= facts.calls_arg;
             if facts.member_args {
-                return true;
+                out.as_members = true;
+                let graph = self.graph(def);
+                let paths = graph.of(&world, def.def).all.iter();
+                for body in paths.filter(|it| matches!(it.kind, MentionKind::Token | MentionKind::WeakToken)) {
+                    for module in [home, it.module] {
+                        let found = world.resolve_written(module, &body.path, Ns::Type);
+                        out.holders
+                            .extend(found.targets.iter().filter_map(|target| match target.res {
+                                Res::Mod(module) if found.unresolved.is_none() => Some(module),
+                                _ => None,
+                            }));
+                    }
+                }
             }
-            let home = self.world.module_of(def).unwrap_or(it.module);
             for path in &facts.calls {
                 for module in [home, it.module] {
-                    let found = self.world.resolve(module, path, Ns::Macro).targets;
+                    let found = world.resolve(module, path, Ns::Macro).targets;
                     queue.extend(found.iter().filter_map(|target| as_def(target.res)));
                 }
             }
         }
-        false
     }
+}
+
+/// What macros do with the identifiers among their arguments.
+#[derive(Default)]
+struct Pasted {
+    /// `.$x` or `::$x`.
+    as_members: bool,
+    /// Modules that stand before such a `::`.
+    holders: BTreeSet<ModId>,
+    /// `$x!`.
+    as_macros: bool,
 }
 
 fn as_def(res: Res) -> Option<DefId> {

@@ -72,6 +72,7 @@ impl Flood<'_> {
         let index = self.index(trait_.krate);
         let items = index.items_of(trait_).iter();
         let mut names: Vec<Name> = items.filter_map(|&item| Some(self.def(item)?.name)).collect();
+        names.extend(index.provided.get(&trait_).into_iter().flatten());
         names.sort_by_key(|name| name.as_str());
         names.dedup();
         names

@@ -10,7 +10,7 @@
 use super::{Rule, crates::may_be_for, flood::Flood};
 use crate::{
     project::CrateId,
-    resolve::{DefId, Meaning, ModId, Res, Use, types},
+    resolve::{DefId, Meaning, ModId, Ns, Res, Use, types},
     syntax::{Def, DefData, DefKind, Head, MentionKind, Name},
 };
 
@@ -96,7 +96,14 @@ impl Flood<'_> {
         if heads.is_empty() {
             // An alias of a type of std, or of something that cannot be named.
             self.open_item(id, rest[0], module, true);
-            if !matches!(head, Head::Path(_)) {
+            let is_projection = match (head, self.world.module_of(alias)) {
+                (Head::Path(path), Some(home)) => {
+                    let found = self.world.resolve(home, path, Ns::Type);
+                    found.assoc_from.is_some() || found.unresolved.is_some()
+                }
+                _ => true,
+            };
+            if is_projection {
                 self.any_assoc(rest[0], id.krate);
             }
         }
@@ -123,7 +130,11 @@ impl Flood<'_> {
         }
         let mut traits = self.bound_traits_with(id, name);
         traits.extend(self.in_scope_with(module, name));
-        traits.retain(|&trait_| self.may_implement(base, trait_));
+        // What a derive or an attribute macro writes for the type is not there to be seen.
+        let is_generated = self
+            .def(base)
+            .is_some_and(|def| def.attrs.iter().any(|attr| !attr.is_std()));
+        traits.retain(|&trait_| is_generated || self.may_implement(base, trait_));
         self.demand_each(traits, name, Rule::R4);
     }
 

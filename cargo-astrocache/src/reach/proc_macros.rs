@@ -44,6 +44,9 @@ impl Flood<'_> {
                     found = true;
                     self.attribute_target(def, it.module);
                     self.told_methods(id, def, it.module);
+                    if it.kind == MentionKind::Attribute {
+                        self.handed_items(id, def);
+                    }
                 }
                 Res::External(_) => found = true,
                 Res::Mod(_) => {}
@@ -51,6 +54,16 @@ impl Flood<'_> {
         }
         if !found || resolution.unresolved.is_some() {
             self.unresolved_macro(it, 0);
+        }
+    }
+
+    /// `#[methods] impl X { .. }`: what the macro makes of it may call any of the items.
+    fn handed_items(&mut self, holder: DefId, entry: DefId) {
+        if self.is_proc_macro(entry) && !self.world.is_ours(entry.krate) {
+            let index = self.index(holder.krate);
+            for &item in index.items_of(holder) {
+                self.mark(item, Rule::R10);
+            }
         }
     }
 
@@ -141,6 +154,9 @@ impl Flood<'_> {
             [known::DOLLAR_CRATE, rest @ ..] => rest,
             other => other,
         };
+        if let [before @ .., known::WILDCARD] = path {
+            return self.emitted_from(before, module);
+        }
         if path.is_empty() || self.emitted_at(entry, path, module) || path.len() == 1 {
             return;
         }
@@ -159,6 +175,19 @@ impl Flood<'_> {
         }
     }
 
+    /// `filters::#name`: of a module of the user's anything.
+    fn emitted_from(&mut self, path: &[Name], module: ModId) {
+        if path.is_empty() || path.contains(&known::WILDCARD) {
+            return;
+        }
+        for target in self.world.resolve_written(module, path, Ns::Type).targets {
+            match target.res {
+                Res::Mod(named) if named.krate == module.krate && named.module != 0 => self.whole_module(named),
+                _ => {}
+            }
+        }
+    }
+
     /// Resolves a token as code of `module` would; whether it means anything analyzed.
     fn emitted_at(&mut self, entry: DefId, path: &[Name], module: ModId) -> bool {
         if path.contains(&known::WILDCARD) || path[0] == known::SELF_TYPE || path[0] == known::ANY_TYPE {
@@ -166,10 +195,18 @@ impl Flood<'_> {
         }
         let mut found = false;
         for ns in [Ns::Value, Ns::Type, Ns::Macro] {
-            let resolution = self.world.resolve(module, path, ns);
+            // What generated code around may hold is no evidence of a meaning: the token is of generated code itself.
+            let written = self.world.resolve_written(module, path, ns);
+            let is_written = written.unresolved.is_none();
+            let resolution = if is_written {
+                written
+            } else {
+                self.world.resolve(module, path, ns)
+            };
             if resolution.unresolved.is_some() {
                 continue;
             }
+            found |= is_written;
             for target in &resolution.targets {
                 match (target.res, resolution.assoc_from) {
                     (Res::Def(def), Some(at)) => self.assoc(entry, def, &path[at..], module),
@@ -181,7 +218,6 @@ impl Flood<'_> {
                     (Res::Def(def), None) => self.mark(def, Rule::R10),
                     _ => {}
                 }
-                found = true;
             }
         }
         found
@@ -286,7 +322,15 @@ impl Flood<'_> {
                 (Res::Def(def), Some(at)) => self.assoc(id, def, &it.path[at..], it.module),
                 // The attribute's own name.
                 (Res::Def(def), None) if self.is_proc_macro(def) => {}
-                (Res::Def(def), None) => self.mark(def, Rule::R10),
+                (Res::Def(def), None) => {
+                    self.mark(def, Rule::R10);
+                    // A trait that a macro is told of, it may implement and call: `#[enum_dispatch(Trait)]`.
+                    if self.def(def).is_some_and(|it| it.kind == DefKind::Trait) {
+                        for name in self.item_names(def) {
+                            self.demand(def, name, Rule::R10);
+                        }
+                    }
+                }
                 (Res::Mod(module), None) if module.module != 0 => self.whole_module(module),
                 _ => {}
             }

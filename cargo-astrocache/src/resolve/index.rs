@@ -10,7 +10,7 @@ use super::{
     crate_map::CrateMap,
     ids::{DefId, ModId, Ns, Res, Target},
     prelude,
-    world::{Resolution, World},
+    world::{Resolution, World, is_guess},
 };
 use crate::syntax::{Def, DefData, DefKind, Head, ImplHeader, ImplTokens, Name, Path, SelfShape, SiteFacts, StdTraits};
 
@@ -33,6 +33,8 @@ pub struct Index {
     pub children: FxHashMap<DefId, Vec<DefId>>,
     /// Analyzed traits that have an item of this name.
     pub traits_with: FxHashMap<Name, Vec<DefId>>,
+    /// Names that macro calls in a trait may give to items of it.
+    pub provided: FxHashMap<DefId, Vec<Name>>,
     pub supertraits: FxHashMap<DefId, Vec<DefId>>,
     /// Macro sites that may hold impls, by the types and traits in their headers and arguments.
     pub sites_by_type: FxHashMap<DefId, Vec<DefId>>,
@@ -111,7 +113,12 @@ impl Index {
             let parent = DefId { def: parent.0, ..id };
             self.children.entry(parent).or_default().push(id);
             let in_trait = world.def(parent).is_some_and(|it| it.kind == DefKind::Trait);
-            if in_trait {
+            if in_trait && def.kind == DefKind::MacroSite {
+                for &name in &world.provides(id).names {
+                    self.traits_with.entry(name).or_default().push(parent);
+                    self.provided.entry(parent).or_default().push(name);
+                }
+            } else if in_trait {
                 self.traits_with.entry(def.name).or_default().push(parent);
             }
         }
@@ -139,29 +146,30 @@ impl Index {
             return;
         }
         let number = self.impls.len() as u32;
-        let trait_ = match found.map(|found| traits(world, found)) {
+        let own_traits = found.map_or(Vec::new(), |found| traits(world, found));
+        for &it in &own_traits {
+            self.by_trait.entry(it).or_default().push(number);
+        }
+        let trait_ = match found {
             None => TraitRef::Inherent,
-            Some(found) if found.is_empty() => TraitRef::External,
-            Some(found) => TraitRef::Analyzed(found),
+            // Where it may be either, std may call it.
+            Some(found) if own_traits.is_empty() || may_be_external(found) => TraitRef::External,
+            Some(_) => TraitRef::Analyzed(own_traits),
         };
         let (heads, blanket) = match &header.head {
             Head::Path(path) if is_param(def, path) => (Vec::new(), true),
-            Head::Path(path) => (types(world, module, path), false),
+            Head::Path(path) if trait_ == TraitRef::Inherent => (types(world, module, path), false),
+            Head::Path(path) => (certain_types(world, module, path), false),
             Head::Dyn(path) => (traits(world, &world.resolve(module, path, Ns::Type)), false),
             Head::Other => (Vec::new(), false),
         };
         for &head in &heads {
             self.by_head.entry(head).or_default().push(number);
         }
-        if let TraitRef::Analyzed(traits) = &trait_ {
-            for &it in traits {
-                self.by_trait.entry(it).or_default().push(number);
-            }
-        }
         let open_head = heads.is_empty();
         let deciding = match trait_ {
             TraitRef::Inherent => Vec::new(),
-            _ if open_head => deciding(world, module, header, &trait_),
+            _ if open_head => deciding(world, module, def, header, &trait_),
             _ => Vec::new(),
         };
         for &it in &deciding {
@@ -363,7 +371,7 @@ fn deciding_site(
                 None => named.foreign = true,
             }
         }
-        Some(named.types).filter(|types| !types.is_empty() && !named.foreign)
+        Some(named.types).filter(|types| !types.is_empty() && !named.foreign && named.generated.is_empty())
     };
     let bound = |of: &[Name]| !of.is_empty() && params.is_some_and(|params| params.len() == facts.args.len());
     // Both sides of a conversion have to be there; the arguments are fewer.
@@ -389,6 +397,8 @@ struct Named {
     traits: Vec<DefId>,
     /// A type of std or of the language.
     foreign: bool,
+    /// What generated code may hold under a name that is written nowhere: that of a parameter, as a rule.
+    generated: Vec<DefId>,
 }
 
 impl Named {
@@ -413,12 +423,16 @@ impl Named {
     }
 
     fn add(&mut self, world: &World<'_>, module: ModId, path: &[Name]) {
-        let any = world.resolve(module, path, Ns::Type);
-        push_types(world, &any, &mut self.types, 0);
-        self.traits.extend(of_kind(world, &any, DefKind::Trait));
         let found = world.resolve_written(module, path, Ns::Type);
+        if found.unresolved.is_some() {
+            let any = world.resolve(module, path, Ns::Type);
+            push_types(world, &any, &mut self.generated, 0);
+            return;
+        }
+        push_types(world, &found, &mut self.types, 0);
+        self.traits.extend(of_kind(world, &found, DefKind::Trait));
         let foreign = |res: Res| matches!(res, Res::External(_));
-        self.foreign |= found.unresolved.is_none() && found.targets.iter().any(|target| foreign(target.res));
+        self.foreign |= found.targets.iter().any(|target| foreign(target.res));
     }
 
     /// An impl for an analyzed type needs that type to be live; one for a foreign type can only be told by its trait.
@@ -426,14 +440,19 @@ impl Named {
         if self.types.is_empty() || self.foreign {
             self.types.append(&mut self.traits);
         }
+        self.types.append(&mut self.generated);
         self.types
     }
 }
 
 /// R7 where the head decides nothing: the types in the self type do, else those in the header, else, for an un-analyzed
 /// trait, the traits in the header.
-fn deciding(world: &World<'_>, module: ModId, header: &ImplHeader, trait_: &TraitRef) -> Vec<DefId> {
-    let all = |paths: &[Path]| -> Vec<DefId> { paths.iter().flat_map(|path| types(world, module, path)).collect() };
+fn deciding(world: &World<'_>, module: ModId, def: &Def, header: &ImplHeader, trait_: &TraitRef) -> Vec<DefId> {
+    // A parameter names nothing, whatever generated code around it may be called.
+    let all = |paths: &[Path]| -> Vec<DefId> {
+        let named = paths.iter().filter(|path| !is_param(def, path));
+        named.flat_map(|path| certain_types(world, module, path)).collect()
+    };
     let mut out = all(&header.self_types);
     if out.is_empty() {
         out = all(&header.header_types);
@@ -441,12 +460,19 @@ fn deciding(world: &World<'_>, module: ModId, header: &ImplHeader, trait_: &Trai
     if out.is_empty() && *trait_ == TraitRef::External {
         let paths = header.self_types.iter().chain(&header.header_types);
         out = paths
+            .filter(|path| !is_param(def, path))
             .flat_map(|path| analyzed(world, module, path, DefKind::Trait))
             .collect();
     }
     out.sort();
     out.dedup();
     out
+}
+
+/// Whether a path may mean something of std, whatever else it may mean.
+fn may_be_external(found: &Resolution) -> bool {
+    let is_there = |res: Res| matches!(res, Res::External(path) if !path.as_str().starts_with(prelude::ABSENT));
+    found.unresolved.is_none() && found.targets.iter().any(|it| is_there(it.res) && !is_guess(it))
 }
 
 /// A trait whose crate is not in the graph. Under a `cfg` that is an optional dependency which is off: what cannot compile
@@ -553,6 +579,30 @@ pub fn types(world: &World<'_>, module: ModId, path: &[Name]) -> Vec<DefId> {
     let mut out = Vec::new();
     push_types(world, &world.resolve(module, path, Ns::Type), &mut out, 0);
     out
+}
+
+/// The same; none if under another condition it is a type of std.
+fn certain_types(world: &World<'_>, module: ModId, path: &[Name]) -> Vec<DefId> {
+    let (found, mut out) = (world.resolve(module, path, Ns::Type), Vec::new());
+    if !may_be_of_std(world, &found, 0) {
+        push_types(world, &found, &mut out, 0);
+    }
+    out
+}
+
+/// Whether a path may mean a type of std, or one that cannot be named, aliases followed.
+fn may_be_of_std(world: &World<'_>, found: &Resolution, depth: usize) -> bool {
+    let mut aliases = found.targets.iter().filter_map(|target| match target.res {
+        Res::Def(id) => Some((id, world.def(id)?)).filter(|(_, def)| def.kind == DefKind::TypeAlias),
+        _ => None,
+    });
+    may_be_external(found)
+        || aliases.any(|(id, def)| match (&def.data, world.module_of(id)) {
+            (DefData::Alias(Head::Path(inner)), Some(home)) if depth < 16 => {
+                may_be_of_std(world, &world.resolve(home, inner, Ns::Type), depth + 1)
+            }
+            _ => true,
+        })
 }
 
 fn push_types(world: &World<'_>, found: &Resolution, out: &mut Vec<DefId>, depth: usize) {

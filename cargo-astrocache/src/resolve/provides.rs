@@ -101,7 +101,12 @@ impl World<'_> {
             for target in resolution.targets {
                 match target.res {
                     Res::Def(def) if seen.insert(def) => {
-                        self.provides_of_macro(def, module, &mut out, &mut from_args, &mut queue)
+                        self.provides_of_macro(def, module, &mut out, &mut from_args, &mut queue);
+                        let mac = self.def(def).map(|it| &it.data);
+                        if matches!(mac, Some(DefData::Macro(mac)) if mac.calls_arg) {
+                            let names = facts.idents.iter();
+                            queue.extend(names.map(|&name| (module, name, Box::from([name]))));
+                        }
                     }
                     _ => {}
                 }

@@ -659,11 +659,13 @@ impl<'d> World<'d> {
         let mut module = Some(from.module);
         while let Some(number) = module {
             let it = &map.modules[number as usize];
-            let own = it.macros.get(&name).into_iter().flatten();
-            found.extend(own.map(|&def| Target {
-                res: Res::Def(def),
-                cfg: conditions(map.def(def).cfg),
-            }));
+            found.extend(
+                it.macros
+                    .get(&name)
+                    .into_iter()
+                    .flatten()
+                    .map(|&def| textual_target(map, def)),
+            );
             for &child in &it.macro_use_children {
                 self.textual_inside(map, child, name, found);
             }
@@ -674,11 +676,13 @@ impl<'d> World<'d> {
 
     fn textual_inside(&self, map: &CrateMap, module: u32, name: Name, found: &mut Vec<Target>) {
         let it = &map.modules[module as usize];
-        let own = it.macros.get(&name).into_iter().flatten();
-        found.extend(own.map(|&def| Target {
-            res: Res::Def(def),
-            cfg: conditions(map.def(def).cfg),
-        }));
+        found.extend(
+            it.macros
+                .get(&name)
+                .into_iter()
+                .flatten()
+                .map(|&def| textual_target(map, def)),
+        );
         for &child in &it.macro_use_children {
             self.textual_inside(map, child, name, found);
         }
@@ -722,6 +726,16 @@ impl<'d> World<'d> {
                 _ => None,
             })
             .collect()
+    }
+}
+
+/// A macro, under its own conditions and those of the modules around it.
+fn textual_target(map: &CrateMap, def: DefId) -> Target {
+    let it = map.def(def);
+    let around = map.modules[map.module_of(def.unit, it.scope).module as usize].cfg;
+    Target {
+        res: Res::Def(def),
+        cfg: conditions(it.cfg) | conditions(around),
     }
 }
 

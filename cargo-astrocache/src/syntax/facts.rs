@@ -242,6 +242,8 @@ pub struct MacroFacts {
     pub calls: Box<[Path]>,
     /// There is a `use` in the body, which may bring traits into scope.
     pub imports: bool,
+    /// `$x!` in the body: an argument is a macro's name.
+    pub calls_arg: bool,
     /// `.$x` or `::$x` in the body: argument identifiers become method and associated names.
     pub member_args: bool,
     /// The parameters of the only arm, if those are all it takes: `($a:ty, $b:ident)`.

@@ -140,6 +140,12 @@ pub fn is_lint(tree: &Tree<'_>, attr: Idx) -> bool {
     attr_head(tree, attr).is_some_and(is_lint_like)
 }
 
+/// Whether a `#[cfg(..)]` stands on `node`.
+pub fn is_conditional(tree: &Tree<'_>, node: Idx) -> bool {
+    let mut attributes = tree.children(node).filter(|&c| tree.kind(c) == ATTR);
+    attributes.any(|attr| attr_head(tree, attr) == Some("cfg"))
+}
+
 /// Reads the outer and inner attributes that are direct children of `node`.
 pub fn read(tree: &Tree<'_>, node: Idx) -> Attrs {
     let mut out = Attrs::default();

@@ -19,6 +19,8 @@ pub struct Body {
     pub scope: ScopeIdx,
     pub header: bool,
     pub locals: Vec<Name>,
+    /// Those that are there under a `cfg` only: elsewhere the name may be an item's.
+    conditional: Vec<Name>,
     pub effects: Effects,
     pub includes: Vec<super::super::facts::Include>,
     pub env: Vec<Name>,
@@ -40,6 +42,7 @@ impl Output {
             scope,
             header: true,
             locals: Vec::new(),
+            conditional: Vec::new(),
             effects: Effects::default(),
             includes: Vec::new(),
             env: Vec::new(),
@@ -85,8 +88,13 @@ impl Body {
         self.emitted = self.emitted.and(traits);
     }
 
-    pub fn is_local(&self, path: &[Name]) -> bool {
-        matches!(path, [name] if self.locals.contains(name))
+    /// Whether a path is a local's name. One that is so under a `cfg` only is mentioned all the same.
+    pub fn is_local(&mut self, path: &[Name]) -> bool {
+        let is_local = matches!(path, [name] if self.locals.contains(name));
+        if is_local && self.conditional.contains(&path[0]) {
+            self.mention(MentionKind::WeakToken, path);
+        }
+        is_local
     }
 }
 
@@ -108,6 +116,7 @@ impl Lower<'_, '_> {
             return;
         }
         let kind = self.tree.kind(node);
+        let bound = body.locals.len();
         match kind {
             _ if items::is_item(kind) => items::lower(self, node, body.scope, None),
             PATH => self.walk_path(node, MentionKind::Value, body),
@@ -129,6 +138,11 @@ impl Lower<'_, '_> {
             LITERAL if self.deals_in_tokens => self.walk_literal(node, body),
             BIN_EXPR | PREFIX_EXPR | INDEX_EXPR => self.walk_operator(node, body),
             _ => self.walk_children(node, body),
+        }
+        let may_bind = matches!(kind, LET_STMT | PARAM | RECORD_PAT_FIELD);
+        if may_bind && attrs::is_conditional(self.tree, node) {
+            let names = body.locals.get(bound..).unwrap_or_default();
+            body.conditional.extend(names);
         }
     }
 
@@ -163,7 +177,7 @@ impl Lower<'_, '_> {
     fn walk_path(&mut self, node: Idx, kind: MentionKind, body: &mut Body) {
         let value = kind == MentionKind::Value;
         if let Some(name) = paths::single(self.tree, node) {
-            if !(value && (name == known::SELF || body.locals.contains(&name))) {
+            if !(value && (name == known::SELF || body.is_local(&[name]))) {
                 body.mention(kind, &[name]);
             }
             return;

@@ -208,7 +208,7 @@ fn generics(tree: &Tree<'_>, node: Idx) -> Box<[Name]> {
         return Box::new([]);
     };
     tree.children(list)
-        .filter(|&c| matches!(tree.kind(c), TYPE_PARAM | CONST_PARAM))
+        .filter(|&c| matches!(tree.kind(c), TYPE_PARAM | CONST_PARAM) && !attrs::is_conditional(tree, c))
         .map(|c| name_of(tree, c))
         .collect()
 }

@@ -20,6 +20,7 @@ pub fn macro_facts(tree: &Tree<'_>, node: Idx) -> MacroFacts {
         tokens: provided(tree, toks),
         calls: calls(tree, toks),
         imports: toks.iter().any(|&t| tree.kind(t) == USE_KW),
+        calls_arg: toks.windows(4).any(|it| calls_argument(tree, it)),
         member_args: (0..toks.len()).any(|at| is_member_arg(tree, toks, at)),
         params: flat_params(tree, toks),
         expansion: None,
@@ -169,16 +170,36 @@ fn imported(tree: &Tree<'_>, toks: &[Idx], defines: &mut Vec<Name>, out: &mut Pr
     }
 }
 
-/// Not the `impl Trait` of a type.
+/// Not the `impl Trait` of a type: a block follows in the same group, and where a type may stand, `for` before it.
 fn is_impl_header(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
-    let before = |back: usize| at.checked_sub(back).map(|i| tree.kind(toks[i]));
-    match before(1) {
-        // `$( impl .. )*`, `-> impl ..`
-        Some(L_PAREN) => before(2) == Some(DOLLAR),
-        Some(R_ANGLE) => before(2) != Some(MINUS),
-        Some(COLON | COMMA | L_ANGLE | AMP | EQ | PLUS | MUT_KW | THIN_ARROW) => false,
-        _ => true,
+    let kind = |at: usize| toks.get(at).map(|&t| tree.kind(t));
+    let before = |back: usize| at.checked_sub(back).and_then(kind);
+    let returned = before(1) == Some(THIN_ARROW) || (before(1) == Some(R_ANGLE) && before(2) == Some(MINUS));
+    // `$x: impl ..` and `, impl ..` are argument types, or items that are handed on.
+    let may_be_type = returned
+        || matches!(
+            before(1),
+            Some(COLON | COMMA | L_ANGLE | L_PAREN | AMP | EQ | PLUS | MUT_KW)
+        );
+    if !may_be_type {
+        return true;
     }
+    let (mut depth, mut angles, mut has_for) = (0u32, 0u32, false);
+    for here in at + 1..toks.len() {
+        match kind(here) {
+            Some(L_CURLY) if depth == 0 && angles == 0 => return has_for || !returned,
+            Some(L_PAREN | L_BRACK | L_CURLY) => depth += 1,
+            Some(R_PAREN | R_BRACK | R_CURLY) if depth == 0 => return false,
+            Some(R_PAREN | R_BRACK | R_CURLY) => depth -= 1,
+            Some(L_ANGLE) => angles += 1,
+            Some(R_ANGLE) if !matches!(kind(here - 1), Some(MINUS | EQ)) => angles = angles.saturating_sub(1),
+            Some(FOR_KW) => has_for |= kind(here + 1) != Some(L_ANGLE),
+            Some(COMMA | SEMICOLON) if depth == 0 && angles == 0 && !has_for => return false,
+            Some(SEMICOLON) if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The header whose `impl` is before `toks`.
@@ -234,6 +255,17 @@ fn is_member_arg(tree: &Tree<'_>, toks: &[Idx], at: usize) -> bool {
     };
     let kind_at = |i: usize| toks.get(i).map(|&t| tree.kind(t));
     kind_at(dollar) == Some(DOLLAR) && kind_at(dollar + 1) != Some(CRATE_KW)
+}
+
+/// `$x!(`, `$x!{` or `$x![`.
+fn calls_argument(tree: &Tree<'_>, toks: &[Idx]) -> bool {
+    let [dollar, name, bang, open] = *toks else {
+        return false;
+    };
+    tree.kind(dollar) == DOLLAR
+        && is_segment(tree.kind(name))
+        && tree.kind(bang) == BANG
+        && matches!(tree.kind(open), L_PAREN | L_BRACK | L_CURLY)
 }
 
 /// Every name; but not that of our own attribute, which would be in each call that hands it on.

@@ -16,7 +16,10 @@ use super::{
     body::Body,
     funcs, paths,
     strings::{code_paths, format_names, string_paths},
-    tokens::{gather, inner_tokens, is_call, is_path_sep, is_segment, matching_close, qualifier_before, starts_path},
+    tokens::{
+        after_path_sep, gather, inner_tokens, is_call, is_path_sep, is_segment, matching_close, qualifier_before,
+        starts_path,
+    },
 };
 
 /// How the tokens will be read by whoever gets them.
@@ -194,6 +197,8 @@ pub fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
                 continue;
             }
             DOLLAR => at += 1,
+            // `#x::name`: what follows is a path whose head nobody knows.
+            POUND if mode == Mode::Quoted && is_path_sep(tree, toks, at + 2) => at += 1,
             _ => {}
         }
         at += 1;
@@ -261,6 +266,11 @@ fn scan_path(
     }
     if mode == Mode::Quoted {
         body.mention(MentionKind::Quoted, path);
+        // `name::#x`: something of a module.
+        if after_path_sep(tree, toks, next).is_some_and(|at| toks.get(at).is_some_and(|&t| tree.kind(t) == POUND)) {
+            path.push(known::WILDCARD);
+            body.mention(MentionKind::Quoted, path);
+        }
         return next;
     }
     if is_call(tree, toks, next) {

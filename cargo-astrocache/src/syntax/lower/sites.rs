@@ -127,6 +127,7 @@ fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, p
         .map(|c| tree.kind(c))
         .skip(1);
     if (kinds.next(), kinds.next()) != (Some(IF_KW), Some(POUND)) {
+        lower_groups(cx, args, path, scope, parent);
         return false;
     }
     let outer = cx.enclosing.clone();
@@ -156,6 +157,29 @@ fn lower_args(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, p
     }
     cx.enclosing = outer;
     lowered
+}
+
+/// Reads each block among the arguments that holds items: `cfg_select! { unix => { mod a; } _ => { mod b; } }`. Which of them the
+/// macro keeps, and where, it does not say: they hide nothing, and the call provides their names as well.
+fn lower_groups(cx: &mut Lower<'_, '_>, args: Idx, path: &Path, scope: ScopeIdx, parent: Option<DefIdx>) {
+    let tree = cx.tree;
+    let outer = cx.enclosing.clone();
+    for group in tree.children(args).filter(|&c| tree.kind(c) == TOKEN_TREE) {
+        let (start, stop) = (tree.start(group) as usize, tree.stop(group) as usize);
+        let Some(text) = tree.text.get(start..stop) else {
+            continue;
+        };
+        let Some(inside) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
+            continue;
+        };
+        let mut maybe = TokenSink::default();
+        maybe.text("a block among the arguments of a macro");
+        cx.enclosing.cfg = outer.cfg ^ maybe.hash64();
+        if !lower_text(cx, inside, start + 1, path, scope, parent) {
+            lower_groups(cx, group, path, scope, parent);
+        }
+        cx.enclosing = outer.clone();
+    }
 }
 
 fn lower_text(
