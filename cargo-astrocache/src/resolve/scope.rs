@@ -7,7 +7,7 @@ use super::{
     ids::{DefId, ModId, Ns, Res},
     world::{Trail, World, lock},
 };
-use crate::syntax::{DefKind, ImportKind};
+use crate::syntax::{DefData, DefKind, ImportKind, Path};
 
 impl World<'_> {
     /// Traits whose methods can be called in `module` by being in scope: declared or imported there, in the blocks
@@ -56,6 +56,15 @@ impl World<'_> {
                 }
             }
             out.extend(module.sites.iter().filter(|&&site| self.provides(site).traits));
+            for &site in &module.sites {
+                for res in self.imported_by(site, id) {
+                    match res {
+                        Res::Def(def) if self.may_be_trait(def) => out.push(def),
+                        Res::Mod(inner) => out.extend(self.traits_in(inner, visiting, cut).iter()),
+                        _ => {}
+                    }
+                }
+            }
         }
         visiting.pop();
         out.sort();
@@ -80,6 +89,39 @@ impl World<'_> {
                 out.push(def);
             }
         }
+    }
+
+    /// What every `use` may name that a macro call in `module` makes: `use $crate::prelude::*`, `use $path as _`.
+    fn imported_by(&self, site: DefId, module: ModId) -> Vec<Res> {
+        let Some(DefData::Site(facts)) = self.def(site).map(|def| &def.data) else {
+            return Vec::new();
+        };
+        let own = facts.tokens.imports.iter().map(|path| (module, path.clone()));
+        let mut paths: Vec<(ModId, Path)> = own.collect();
+        let mut takes_names = false;
+        for &mac in &self.provides(site).macros {
+            let Some(DefData::Macro(it)) = self.def(mac).map(|def| &def.data) else {
+                continue;
+            };
+            takes_names |= it.tokens.imports_arg;
+            for home in [self.module_of(mac).unwrap_or(module), module] {
+                paths.extend(it.tokens.imports.iter().map(|path| (home, path.clone())));
+            }
+        }
+        // `use $x::*`, `use $crate::$x::*`
+        let written = paths.len();
+        for &name in facts.idents.iter().filter(|_| takes_names) {
+            paths.push((module, [name].into()));
+            for at in 0..written {
+                let (from, path) = &paths[at];
+                paths.push((*from, path.iter().copied().chain([name]).collect()));
+            }
+        }
+        let found = paths
+            .iter()
+            .map(|(from, path)| self.resolve_written(*from, path, Ns::Type));
+        let whole = found.filter(|found| found.unresolved.is_none() && found.assoc_from.is_none());
+        whole.flat_map(|found| found.targets).map(|target| target.res).collect()
     }
 
     fn may_be_trait(&self, id: DefId) -> bool {

@@ -290,6 +290,10 @@ pub struct ProvidedTokens {
     pub has_trait: bool,
     /// Any `use` or `type` at all: a name may stand for a type made elsewhere.
     pub aliases: bool,
+    /// Paths in every `use`, each as far as it is written.
+    pub imports: Box<[Path]>,
+    /// A `use` has `$x`.
+    pub imports_arg: bool,
     /// Glues identifiers (`[<..>]`, `concat_idents`): may define any name.
     pub glue: bool,
     /// Paths right after `#[`, and in `derive(..)` and `cfg_attr(..)` there.

@@ -81,7 +81,7 @@ fn split_at_commas<'t>(tree: &Tree<'_>, toks: &'t [Idx]) -> Vec<&'t [Idx]> {
 pub fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     let mut out = ProvidedTokens::default();
     let mut defines = Vec::new();
-    let mut impls = Vec::new();
+    let (mut impls, mut imports) = (Vec::new(), Vec::new());
     let (mut attributes, mut path) = (Vec::new(), Vec::new());
     for at in 0..toks.len() {
         match tree.kind(toks[at]) {
@@ -99,6 +99,9 @@ pub fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
             USE_KW => {
                 out.aliases = true;
                 imported(tree, &toks[at + 1..], &mut defines, &mut out);
+                let end = toks[at..].iter().position(|&t| tree.kind(t) == SEMICOLON);
+                let end = end.map_or(toks.len(), |end| at + end);
+                imports.extend(all_paths(tree, &toks[at + 1..end]));
             }
             IMPL_KW if is_impl_header(tree, toks, at) => impls.push(impl_header(tree, &toks[at + 1..])),
             L_BRACK if at > 0 && tree.kind(toks[at - 1]) == POUND => {
@@ -126,6 +129,7 @@ pub fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     out.attributes = attributes.into();
     out.defines = sorted(defines);
     out.impls = impls.into();
+    out.imports = imports.into();
     out
 }
 
@@ -163,7 +167,10 @@ fn imported(tree: &Tree<'_>, toks: &[Idx], defines: &mut Vec<Name>, out: &mut Pr
             Some(COMMA | R_CURLY | SEMICOLON) | None
         );
         match tree.kind(toks[at]) {
-            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => out.defines_arg = true,
+            DOLLAR if tree.kind(*toks.get(at + 1).unwrap_or(&toks[at])) != CRATE_KW => {
+                out.defines_arg = true;
+                out.imports_arg = true;
+            }
             kind if last && is_segment(kind) => defines.push(Name::ident(tree.token_text(toks[at]))),
             _ => {}
         }
