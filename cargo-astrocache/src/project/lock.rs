@@ -124,10 +124,18 @@ impl LockSnapshot {
         }
         let LockSnapshot { path, before } = self;
         let restored = match before {
-            None => fs::remove_file(&path),
+            None => remove(&path),
             Some((bytes, modified)) => fs::write(&path, bytes).and_then(|()| set_modified(&path, modified)),
         };
         restored.map_err(|source| ProjectError::RestoreLock { path, source })
+    }
+}
+
+/// Deletes a file that another analyzer may be deleting as well.
+fn remove(path: &Utf8Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
@@ -213,5 +221,7 @@ checksum = "c3"
         fs::write(&path, "new").unwrap();
         snapshot.restore().unwrap();
         assert!(!path.exists());
+        // Two that run at once both put it back.
+        remove(&path).unwrap();
     }
 }
