@@ -177,7 +177,7 @@ fn open(dir: &Path) -> Option<sled::Db> {
         .cache_capacity(16 << 20)
         .flush_every_ms(None);
     let open = || {
-        let db = config.open().ok()?;
+        let db = unlocked(|| config.open())?;
         // Damage shows when the trees are read.
         for tree in ["entries", "functions"] {
             let tree = db.open_tree(tree).ok()?;
@@ -187,6 +187,20 @@ fn open(dir: &Path) -> Option<sled::Db> {
     };
     os::create_private_dirs(dir).ok()?;
     catch_unwind(AssertUnwindSafe(open)).ok().flatten()
+}
+
+/// sled's lock outlives a closed database for a moment: in its threads, and in a child between fork and exec. That is no damage;
+/// nobody else opens the folder while we hold our own lock.
+fn unlocked(open: impl Fn() -> sled::Result<sled::Db>) -> Option<sled::Db> {
+    let start = Instant::now();
+    loop {
+        match open() {
+            Err(error) if error.to_string().contains("acquire lock") && start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            other => return other.ok(),
+        }
+    }
 }
 
 fn lock(path: &Path) -> io::Result<Option<fs::File>> {

@@ -268,6 +268,22 @@ fn calls_and_hits_are_counted_through_the_journal() {
 }
 
 #[test]
+fn a_lock_that_is_about_to_go_is_no_damage() {
+    let fixture = fixture();
+    let key = fixture.put("app::f", 1, 0, 10, 1, Kind::Fine);
+    note_calls(&fixture, key);
+    fixture.store().stats().unwrap();
+    let db = sled::open(fixture.dir.path().join("store/catalogue")).unwrap();
+    let holder = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        drop(db);
+    });
+    let stats = fixture.store().stats().unwrap();
+    holder.join().unwrap();
+    assert_eq!(stats.functions[&("app".to_owned(), "app::f".to_owned())].hits, 4);
+}
+
+#[test]
 fn a_damaged_catalogue_is_made_again() {
     let fixture = fixture();
     let key = fixture.put("app::f", 1, 0, 10, 1, Kind::Fine);
