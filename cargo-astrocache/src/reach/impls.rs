@@ -21,7 +21,7 @@ use super::{
 use crate::{
     project::{CrateId, CrateKind},
     resolve::{DefId, ImplEntry, ImplIdx, Index, Meaning, Ns, Res, Resolution, TraitRef},
-    syntax::{DefData, DefKind, MentionKind, StdTraits},
+    syntax::{Def, DefData, DefKind, MentionKind, StdTraits},
 };
 
 impl Flood<'_> {
@@ -64,8 +64,7 @@ impl Flood<'_> {
     pub fn inherent_impl(&mut self, it: &ImplEntry) {
         let index = self.index(it.id.krate);
         // What an attribute macro makes of the block may be called under any name.
-        let attrs = self.def(it.id).map_or(&[][..], |def| &def.attrs);
-        if attrs.iter().any(|attr| !attr.is_std()) {
+        if self.def(it.id).is_some_and(Def::is_rewritten) {
             self.mark(it.id, Rule::R10);
         }
         for &item in index.items_of(it.id) {

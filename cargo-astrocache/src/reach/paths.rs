@@ -131,10 +131,8 @@ impl Flood<'_> {
         let mut traits = self.bound_traits_with(id, name);
         traits.extend(self.in_scope_with(module, name));
         // What a derive or an attribute macro writes for the type is not there to be seen.
-        let is_generated = self
-            .def(base)
-            .is_some_and(|def| def.attrs.iter().any(|attr| !attr.is_std()));
-        traits.retain(|&trait_| is_generated || self.may_implement(base, trait_));
+        let is_rewritten = self.def(base).is_some_and(Def::is_rewritten);
+        traits.retain(|&trait_| is_rewritten || self.may_implement(base, trait_));
         self.demand_each(traits, name, Rule::R4);
     }
 

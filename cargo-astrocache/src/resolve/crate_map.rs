@@ -382,7 +382,7 @@ impl Builder<'_> {
         {
             self.declare(0, it.exported, Entry::Def(id));
         }
-        if def.attrs.iter().any(|attr| !attr.is_std()) {
+        if def.is_rewritten() {
             self.map.modules[module as usize].attributed.push(id);
         }
         match def.kind {

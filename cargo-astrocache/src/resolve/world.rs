@@ -658,31 +658,16 @@ impl<'d> World<'d> {
         };
         let mut module = Some(from.module);
         while let Some(number) = module {
-            let it = &map.modules[number as usize];
-            found.extend(
-                it.macros
-                    .get(&name)
-                    .into_iter()
-                    .flatten()
-                    .map(|&def| textual_target(map, def)),
-            );
-            for &child in &it.macro_use_children {
-                self.textual_inside(map, child, name, found);
-            }
-            module = it.parent;
+            self.textual_inside(map, number, name, found);
+            module = map.modules[number as usize].parent;
         }
         dedup(found);
     }
 
     fn textual_inside(&self, map: &CrateMap, module: u32, name: Name, found: &mut Vec<Target>) {
         let it = &map.modules[module as usize];
-        found.extend(
-            it.macros
-                .get(&name)
-                .into_iter()
-                .flatten()
-                .map(|&def| textual_target(map, def)),
-        );
+        let own = it.macros.get(&name).into_iter().flatten();
+        found.extend(own.map(|&def| textual_target(map, def)));
         for &child in &it.macro_use_children {
             self.textual_inside(map, child, name, found);
         }

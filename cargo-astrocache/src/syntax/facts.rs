@@ -518,6 +518,13 @@ impl AttrUse {
     }
 }
 
+impl Def {
+    /// Whether a derive or an attribute macro that is not of std may add to it.
+    pub fn is_rewritten(&self) -> bool {
+        self.attrs.iter().any(|attr| !attr.is_std())
+    }
+}
+
 impl DefMentions {
     /// The path of one of them.
     pub fn path(&self, mention: &Mention) -> &[Name] {
