@@ -21,25 +21,12 @@ const ROUNDS: usize = 15;
 
 /// Builds, measures, and prints a report, or writes it to a file.
 pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
-    let file = match arguments.as_slice() {
-        [] => None,
-        [flag, file] if flag == "--markdown" => Some(file),
-        other => bail!(
-            "`cargo xtask bench macro` takes `--markdown FILE`, not `{}`",
-            other.join(" ")
-        ),
-    };
+    let file = super::markdown("macro", arguments)?;
     let mut build = cargo(&root());
     build.args(["build", "--release", "--package", "cargo-astrocache"]);
     succeed(build, "building cargo-astrocache")?;
     let report = report()?;
-    match file {
-        Some(file) => fs::write(file, report).with_context(|| format!("cannot write {file}")),
-        None => {
-            print!("{report}");
-            Ok(())
-        }
-    }
+    super::publish(&report, file)
 }
 
 fn report() -> anyhow::Result<String> {

@@ -6,7 +6,9 @@ mod macros;
 mod store;
 mod watch;
 
-use anyhow::bail;
+use std::fs;
+
+use anyhow::{Context as _, bail};
 
 /// Measures one area.
 pub fn run(mut arguments: Vec<String>) -> anyhow::Result<()> {
@@ -19,5 +21,28 @@ pub fn run(mut arguments: Vec<String>) -> anyhow::Result<()> {
         "store" => store::run(arguments),
         "watch" => watch::run(arguments),
         other => bail!("nothing to measure by the name `{other}`; there are analyzer, macro, store and watch"),
+    }
+}
+
+/// The file that `--markdown FILE` names, of an area that takes no other argument.
+fn markdown(area: &str, arguments: Vec<String>) -> anyhow::Result<Option<String>> {
+    match arguments.as_slice() {
+        [] => Ok(None),
+        [flag, file] if flag == "--markdown" => Ok(Some(file.clone())),
+        other => bail!(
+            "`cargo xtask bench {area}` takes `--markdown FILE`, not `{}`",
+            other.join(" ")
+        ),
+    }
+}
+
+/// Writes a report to a file, or else prints it.
+fn publish(report: &str, file: Option<String>) -> anyhow::Result<()> {
+    match file {
+        Some(file) => fs::write(&file, report).with_context(|| format!("cannot write {file}")),
+        None => {
+            print!("{report}");
+            Ok(())
+        }
     }
 }

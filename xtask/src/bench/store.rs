@@ -3,7 +3,6 @@
 //! and the fault tests of the runtime for longer than `cargo test` does.
 
 use std::env;
-use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -36,13 +35,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
     if with_faults {
         report += &faults()?;
     }
-    match file {
-        Some(file) => fs::write(&file, report).with_context(|| format!("cannot write {file}")),
-        None => {
-            print!("{report}");
-            Ok(())
-        }
-    }
+    super::publish(&report, file)
 }
 
 fn heading() -> String {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::workspace::{cargo, files, root};
@@ -70,22 +70,9 @@ const BAR: Duration = Duration::from_millis(100);
 
 /// Measures, and prints a report or writes it to a file.
 pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
-    let file = match arguments.as_slice() {
-        [] => None,
-        [flag, file] if flag == "--markdown" => Some(file),
-        other => bail!(
-            "`cargo xtask bench watch` takes `--markdown FILE`, not `{}`",
-            other.join(" ")
-        ),
-    };
+    let file = super::markdown("watch", arguments)?;
     let report = report()?;
-    match file {
-        Some(file) => fs::write(file, report).with_context(|| format!("cannot write {file}")),
-        None => {
-            print!("{report}");
-            Ok(())
-        }
-    }
+    super::publish(&report, file)
 }
 
 fn report() -> anyhow::Result<String> {

@@ -6,8 +6,6 @@ mod report;
 mod scenes;
 mod workload;
 
-use std::fs;
-
 use anyhow::{Context as _, bail};
 
 use measure::Tools;
@@ -39,11 +37,5 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
         let scenes = scenes::measure(&tools, &workload, is_check_cold)?;
         out.push_str(&report::table(&workload, &scenes));
     }
-    match file {
-        Some(file) => fs::write(&file, out).with_context(|| format!("cannot write {file}")),
-        None => {
-            print!("{out}");
-            Ok(())
-        }
-    }
+    super::publish(&out, file)
 }
