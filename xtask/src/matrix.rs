@@ -43,6 +43,10 @@ pub fn run(args: Vec<String>) -> Result<()> {
         }
     }
     if !verify && command.is_none() {
+        ensure!(
+            wanted.is_empty(),
+            "`--case` goes with `--verify-with-rustc` or `--command`\nusage: {USAGE}"
+        );
         return judge_with_the_test();
     }
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/matrix");

@@ -185,6 +185,9 @@ impl<'a> Flood<'a> {
         if let Some(parent) = def.parent {
             self.mark(DefId { def: parent.0, ..id }, Rule::R7);
         }
+        if let Some(around) = world.rewritten(id) {
+            self.mark(around, Rule::R10);
+        }
         match def.kind {
             DefKind::Struct | DefKind::Enum | DefKind::Union => self.type_is_live(id),
             DefKind::Trait => self.trait_is_live(id),
@@ -226,7 +229,7 @@ impl<'a> Flood<'a> {
     fn apply(&mut self, id: DefId, it: &Use) {
         match it.kind {
             MentionKind::Method => self.method(id, it.path[0], it.module),
-            MentionKind::Macro => self.macro_call(it),
+            MentionKind::Macro => self.macro_call(id, it),
             MentionKind::Derive | MentionKind::Attribute => self.proc_macro_use(id, it),
             MentionKind::AttributePath => self.attribute_path(id, it),
             MentionKind::Quoted | MentionKind::QuotedMethod if self.world.is_grammar(id.krate) => {}

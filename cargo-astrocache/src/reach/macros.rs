@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Flood<'_> {
-    pub fn macro_call(&mut self, it: &Use) {
+    pub fn macro_call(&mut self, id: DefId, it: &Use) {
         let Meaning::Path(resolution) = &it.meaning else {
             return;
         };
@@ -25,7 +25,9 @@ impl Flood<'_> {
             self.unresolved_macro(it, at);
         }
         for target in &resolution.targets {
-            if let Res::Def(def) = target.res {
+            if let Res::Def(def) = target.res
+                && !self.world.is_spelled_out(id, def)
+            {
                 self.call(def, it.module);
             }
         }

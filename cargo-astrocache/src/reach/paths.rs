@@ -31,10 +31,21 @@ impl Flood<'_> {
                         (Res::Def(def), Some(at)) => self.assoc(id, def, &it.path[at..], it.module),
                         (Res::Def(def), None) => self.mark(def, Rule::R1),
                         (Res::External(_), _) => self.external_path(id, it),
-                        (Res::Mod(_), _) => {}
+                        (Res::Mod(module), _) => self.named_module(module),
                     }
                 }
             }
+        }
+    }
+
+    /// A module that is handed to a macro, with what an attribute macro made of it.
+    fn named_module(&mut self, module: ModId) {
+        let world = self.world.clone();
+        let made = world
+            .map(module.krate)
+            .and_then(|map| map.modules[module.module as usize].rewritten);
+        if let Some(made) = made {
+            self.mark(made, Rule::R10);
         }
     }
 

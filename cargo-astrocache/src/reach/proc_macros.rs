@@ -57,9 +57,18 @@ impl Flood<'_> {
         }
     }
 
-    /// `#[methods] impl X { .. }`: what the macro makes of it may call any of the items.
+    /// `#[methods] impl X { .. }`, `#[bridge] mod x { .. }`: what the macro makes of it may call any of the items.
     fn handed_items(&mut self, holder: DefId, entry: DefId) {
-        if self.is_proc_macro(entry) && !self.world.is_ours(entry.krate) {
+        if !self.is_proc_macro(entry) || self.world.is_ours(entry.krate) {
+            return;
+        }
+        let world = self.world.clone();
+        let is_module = self.def(holder).is_some_and(|it| it.kind == DefKind::Module);
+        if let (true, Some(map)) = (is_module, world.map(holder.krate)) {
+            for item in map.def_ids().filter(|&it| world.rewritten(it) == Some(holder)) {
+                self.mark(item, Rule::R10);
+            }
+        } else {
             let index = self.index(holder.krate);
             for &item in index.items_of(holder) {
                 self.mark(item, Rule::R10);

@@ -236,9 +236,8 @@ impl Index {
                 continue;
             };
             let home = world.module_of(mac).unwrap_or(module);
-            let headers = it.tokens.impls.iter().filter(|_| !it.exact);
             let params = it.params.as_deref().filter(|_| is_called(world, module, facts, mac));
-            for header in headers {
+            for header in &it.tokens.impls {
                 found.extend(deciding_site(world, &[home, module], header, facts, params));
             }
         }

@@ -6,6 +6,7 @@ mod identity;
 mod ids;
 mod index;
 mod loaded;
+mod module_tree;
 mod names;
 mod prelude;
 mod provides;

@@ -21,7 +21,10 @@ impl Names {
         let mut definitions: FxHashMap<Name, Vec<DefId>> = FxHashMap::default();
         for id in map.def_ids() {
             let def = map.def(id);
-            let has_name = !matches!(def.kind, DefKind::Impl | DefKind::MacroSite | DefKind::Other);
+            let has_name = !matches!(
+                def.kind,
+                DefKind::Impl | DefKind::MacroSite | DefKind::Module | DefKind::Other
+            );
             if def.parent.is_none() && has_name {
                 definitions.entry(def.name).or_default().push(id);
             }

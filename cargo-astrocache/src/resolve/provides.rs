@@ -51,7 +51,11 @@ impl World<'_> {
         visiting.push(module);
         let it = &map.modules[module.module as usize];
         let sites = it.sites.iter().filter(|&&site| self.provides(site).any);
-        let mut out: Vec<Target> = sites.chain(&it.attributed).map(|&id| plain(Res::Def(id))).collect();
+        let mut out: Vec<Target> = sites
+            .chain(&it.attributed)
+            .chain(&it.rewritten)
+            .map(|&id| plain(Res::Def(id)))
+            .collect();
         for target in self.globs(module).iter() {
             if let Res::Mod(inner) = target.res {
                 out.extend(self.generated_in(inner, visiting));
@@ -100,6 +104,8 @@ impl World<'_> {
             }
             for target in resolution.targets {
                 match target.res {
+                    // Its items stand for themselves.
+                    Res::Def(def) if path == facts.path && self.is_spelled_out(site, def) => {}
                     Res::Def(def) if seen.insert(def) => {
                         self.provides_of_macro(def, module, &mut out, &mut from_args, &mut queue);
                         let mac = self.def(def).map(|it| &it.data);
@@ -128,8 +134,6 @@ impl World<'_> {
     ) {
         let Some(it) = self.def(def) else { return };
         match &it.data {
-            // Its items stand for themselves.
-            DefData::Macro(mac) if mac.exact => out.macros.push(def),
             DefData::Macro(mac) => {
                 out.macros.push(def);
                 out.names.extend(&mac.tokens.defines);
@@ -155,6 +159,17 @@ impl World<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether the call of `mac` at `site` is nothing but items that are definitions of their own.
+    pub fn is_spelled_out(&self, site: DefId, mac: DefId) -> bool {
+        let (Some(call), Some(it)) = (self.def(site), self.def(mac)) else {
+            return false;
+        };
+        let (DefData::Site(facts), DefData::Macro(expanded)) = (&call.data, &it.data) else {
+            return false;
+        };
+        facts.bare && !facts.assoc && expanded.exact && mac.krate == site.krate && it.name == call.name
     }
 
     fn is_generated_include(&self, facts: &SiteFacts) -> bool {

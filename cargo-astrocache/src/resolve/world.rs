@@ -136,6 +136,12 @@ impl<'d> World<'d> {
         Some(map.module_of(id.unit, map.def(id).scope))
     }
 
+    /// What an attribute macro makes of the module that a definition is declared in, or of one around that.
+    pub fn rewritten(&self, id: DefId) -> Option<DefId> {
+        let module = self.module_of(id)?;
+        self.map(id.krate)?.modules[module.module as usize].rewritten
+    }
+
     /// The `cfg`s of a module and those around it, mixed; 0 where there are none.
     pub fn condition(&self, id: ModId) -> u64 {
         self.map(id.krate).map_or(0, |map| map.modules[id.module as usize].cfg)

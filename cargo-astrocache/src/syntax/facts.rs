@@ -73,6 +73,8 @@ pub struct Scope {
     pub test: bool,
     /// `#[path]` of an inline module: the directory for files declared inside.
     pub path_attr: Option<Name>,
+    /// Of an inline module with an attribute macro: what that makes of it.
+    pub rewritten: Option<DefIdx>,
 }
 
 /// What a definition is.
@@ -90,6 +92,8 @@ pub enum DefKind {
     Macro,
     /// An item- or statement-position macro call: provides definitions nobody can see without expanding it.
     MacroSite,
+    /// What an attribute macro makes of an inline module, beside what is written in it.
+    Module,
     /// `global_asm!`-like leftovers and parse-error nodes: hashed, mentions nothing else can name.
     Other,
 }
@@ -250,7 +254,7 @@ pub struct MacroFacts {
     pub params: Option<Box<[Name]>>,
     /// Index into [`FileItems::expansions`] of the arm `() => { items }`.
     pub expansion: Option<u32>,
-    /// That arm is the only one, so the expansion is all there is to the macro.
+    /// That arm is the only one, so the expansion is all there is to a call of the macro.
     pub exact: bool,
 }
 
@@ -269,6 +273,8 @@ pub struct SiteFacts {
     pub lowered: bool,
     /// Called without arguments.
     pub bare: bool,
+    /// Called with nothing but names: `modules!(a, b)`.
+    pub words: bool,
     /// The macro is `include!`-like; see [`Effects::includes`].
     pub include: Option<Box<[Name]>>,
     /// Inside an impl or trait.
@@ -302,6 +308,18 @@ pub struct ProvidedTokens {
     pub attribute_arg: bool,
     /// What it defines may be there for tests only: `test` or `bench` is among the words.
     pub test: bool,
+    /// `mod x;`, `mod $x;`.
+    pub mods: Option<Box<ModTokens>>,
+}
+
+/// Modules that a token stream declares in files of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ModTokens {
+    pub names: Box<[Name]>,
+    /// `mod $x;`.
+    pub arg: bool,
+    /// Strings that may be in a `#[path]`.
+    pub paths: Box<[Name]>,
 }
 
 /// The header of an `impl` in a token stream.
@@ -482,6 +500,7 @@ impl std::fmt::Display for DefKind {
             DefKind::Impl => "impl",
             DefKind::Macro => "macro",
             DefKind::MacroSite => "macro call",
+            DefKind::Module => "module",
             DefKind::Other => "other",
         })
     }

@@ -9,7 +9,7 @@ use super::super::{
     name::Name,
     tree::{Idx, Tree},
 };
-use super::{paths, tokens};
+use super::{paths, provides, tokens};
 
 /// The attributes of one item, sorted by what they do.
 #[derive(Default)]
@@ -186,7 +186,7 @@ fn read_one(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, hash: &mut TokenSink) {
             let name = tree.tokens(attr).filter(|&t| tree.kind(t) == IDENT).nth(1);
             out.proc_macro = name.map(|t| ProcMacroAttr::Derive(Name::ident(tree.token_text(t))));
         }
-        "derive" => push_derives(tree, attr, out),
+        "derive" => push_derives(tree, tree.code(attr), out),
         _ if is_built_in(head) && is_single() => {}
         _ => push_attribute_macro(tree, attr, out),
     }
@@ -234,22 +234,36 @@ fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSin
             _ => {}
         }
     }
-    if idents.contains(&"derive") {
-        push_derives(tree, attr, out);
-    }
-    for path in tokens::token_paths(tree, attr) {
-        let head = path.first().map_or("", |n| n.as_str());
-        let std = is_built_in(head) || is_lint_like(head) || is_std_derive(head);
-        let name_like = head.starts_with(|c: char| c.is_alphabetic()) && !matches!(head, "all" | "any" | "not");
-        if !std && name_like {
+    for attribute in guarded(tree, tree.code(attr)) {
+        let paths = tokens::token_paths(tree, attribute);
+        let Some(path) = paths.into_iter().next() else { continue };
+        let head = path[0].as_str();
+        if head == "derive" {
+            push_derives(tree, attribute, out);
+        } else if !is_built_in(head) && !is_lint_like(head) {
             out.macros.push((AttrUse { path, derive: false }, cfg.hash64()));
             out.reads_docs = true;
         }
     }
 }
 
-fn push_derives(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
-    for path in tokens::token_paths(tree, attr) {
+/// The attributes in `cfg_attr(predicate, ..)`, also those in another one inside.
+fn guarded<'t>(tree: &Tree<'_>, toks: &'t [Idx]) -> Vec<&'t [Idx]> {
+    let Some(open) = toks.iter().position(|&t| tree.kind(t) == L_PAREN) else {
+        return Vec::new();
+    };
+    let inside = toks.get(open + 1..tokens::matching_close(tree, toks, open));
+    let attributes = provides::split_at_commas(tree, inside.unwrap_or_default())
+        .into_iter()
+        .skip(1);
+    let nested = |it: &[Idx]| it.first().is_some_and(|&t| tree.token_text(t) == "cfg_attr");
+    attributes
+        .flat_map(|it| if nested(it) { guarded(tree, it) } else { vec![it] })
+        .collect()
+}
+
+fn push_derives(tree: &Tree<'_>, toks: &[Idx], out: &mut Attrs) {
+    for path in tokens::token_paths(tree, toks) {
         let last = path.last().map_or("", |n| n.as_str());
         if matches!(last, "derive" | "cfg_attr") {
             continue;

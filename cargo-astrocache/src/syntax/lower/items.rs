@@ -115,11 +115,8 @@ fn lower_def(
     let skip: Vec<Idx> = attrs.macro_nodes.iter().chain(&attrs.lint_nodes).copied().collect();
     walk_def(cx, node, kind, def, &skip, &mut body);
     finish(cx, node, kind, &attrs, prefix, body);
-    let hash = &mut cx.out.bodies.defs[def.0 as usize].hash;
-    match &mut cx.out.items.defs[def.0 as usize].data {
-        DefData::Macro(mac) if mac.exact => *hash = Hash::default(),
-        DefData::Impl(header) => header.hash = *hash,
-        _ => {}
+    if let DefData::Impl(header) = &mut cx.out.items.defs[def.0 as usize].data {
+        header.hash = cx.out.bodies.defs[def.0 as usize].hash;
     }
     def
 }
@@ -143,10 +140,8 @@ fn walk_def(cx: &mut Lower<'_, '_>, node: Idx, kind: DefKind, def: DefIdx, skip:
             }
             TOKEN_TREE if kind == DefKind::Macro => {
                 body.header = false;
-                // Items that a call stands for are definitions; the macro adds nothing to them.
-                if !sites::expansion(cx, child, def) {
-                    scan::macro_body(cx, child, body);
-                }
+                sites::expansion(cx, child, def);
+                scan::macro_body(cx, child, body);
             }
             _ => {
                 body.header = matches!(kind, DefKind::Fn | DefKind::Impl | DefKind::Trait);
@@ -402,6 +397,8 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
         });
         return;
     };
+    let is_rewritten = attrs.macros.iter().any(|(it, _)| !it.is_std());
+    let rewritten = is_rewritten.then(|| lower_rewritten(cx, node, scope, &attrs));
     let inner = cx.out.push_scope(Scope {
         parent: Some(scope),
         name: Some(name),
@@ -412,8 +409,46 @@ fn lower_module(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: Attrs
         when: attrs.when,
         test: attrs.test,
         path_attr: attrs.paths.first().map(|&(path, _)| path),
+        rewritten,
     });
     lower_list(cx, list, inner, None);
+}
+
+/// What an attribute macro makes of a module: it is told all of its tokens.
+fn lower_rewritten(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, attrs: &Attrs) -> DefIdx {
+    let tree = cx.tree;
+    let def = cx.out.push_def(Def {
+        kind: DefKind::Module,
+        name: name_of(tree, node),
+        scope,
+        parent: None,
+        generics: Box::new([]),
+        cfg: attrs.cfg,
+        when: attrs.when.clone(),
+        flags: DefFlags {
+            test: attrs.test,
+            ..DefFlags::default()
+        },
+        attrs: attrs.macros.iter().map(|(it, _)| it.clone()).collect(),
+        data: DefData::None,
+    });
+    let mut body = cx.out.start(def, scope);
+    body.header = false;
+    body.cfg_atoms.extend(&attrs.cfg_atoms);
+    mention_attrs(attrs, &mut body);
+    cx.mention_enclosing_macros(&mut body);
+    for &attr in &attrs.macro_nodes {
+        cx.walk(attr, &mut body);
+    }
+    let mut out = cx.place(node);
+    let sink = &mut cx.out.sink;
+    sink.clear();
+    let skip = |i: Idx, kind: SyntaxKind| kind == ATTR && (attrs.macro_nodes.contains(&i) || attrs::is_lint(tree, i));
+    feed(tree, node, true, skip, sink);
+    out.hash = sink.hash();
+    out.attr_hashes = attrs.macros.iter().map(|&(_, hash)| hash).collect();
+    cx.out.finish(body, out);
+    def
 }
 
 /// Items of an `extern` block carry the block's ABI and link attributes in their hashes.

@@ -53,6 +53,7 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &Lines<'_>, deal
         when: attrs.when,
         test: attrs.test,
         path_attr: None,
+        rewritten: None,
     });
     let enclosing = Enclosing::default();
     let mut cx = Lower {
@@ -194,6 +195,7 @@ fn block_scope(parent: ScopeIdx, owner: DefIdx) -> Scope {
         when: None,
         test: false,
         path_attr: None,
+        rewritten: None,
     }
 }
 

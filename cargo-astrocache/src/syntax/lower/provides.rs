@@ -3,11 +3,12 @@
 use ra_ap_parser::SyntaxKind::*;
 
 use super::super::{
-    facts::{ImplTokens, MacroFacts, Path, ProvidedTokens},
+    facts::{ImplTokens, MacroFacts, ModTokens, Path, ProvidedTokens},
     name::Name,
     tree::{Idx, Tree},
 };
 use super::{
+    attrs,
     body::sorted,
     tokens::{after_path_sep, gather, is_call, is_segment, matching_close, starts_path},
 };
@@ -59,7 +60,7 @@ pub fn arguments(tree: &Tree<'_>, toks: &[Idx]) -> Box<[Box<[Name]>]> {
 }
 
 /// What stands between the commas that are in no group; nothing behind the last one.
-fn split_at_commas<'t>(tree: &Tree<'_>, toks: &'t [Idx]) -> Vec<&'t [Idx]> {
+pub fn split_at_commas<'t>(tree: &Tree<'_>, toks: &'t [Idx]) -> Vec<&'t [Idx]> {
     let mut depth = 0usize;
     let mut is_comma = |&t: &Idx| {
         match tree.kind(t) {
@@ -130,7 +131,36 @@ pub fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
     out.defines = sorted(defines);
     out.impls = impls.into();
     out.imports = imports.into();
+    out.mods = mods(tree, toks);
     out
+}
+
+/// `mod x;` and `mod $x;`. A path may come from elsewhere, so every string that names a file of Rust may be it.
+fn mods(tree: &Tree<'_>, toks: &[Idx]) -> Option<Box<ModTokens>> {
+    let kind = |at: usize| toks.get(at).map(|&t| tree.kind(t));
+    let (mut names, mut arg) = (Vec::new(), false);
+    for at in (0..toks.len()).filter(|&at| kind(at) == Some(MOD_KW)) {
+        match (kind(at + 1), kind(at + 2), kind(at + 3)) {
+            (Some(DOLLAR), _, Some(SEMICOLON)) => arg = true,
+            (Some(name), Some(SEMICOLON), _) if is_segment(name) => {
+                names.push(Name::ident(tree.token_text(toks[at + 1])));
+            }
+            _ => {}
+        }
+    }
+    let strings = toks.iter().filter(|&&t| tree.kind(t) == STRING);
+    let files = strings
+        .map(|&t| attrs::unquote(tree.token_text(t)))
+        .filter(|it| it.ends_with(".rs"));
+    let paths = sorted(files.map(Name::new).collect());
+    let is_any = arg || !names.is_empty() || !paths.is_empty();
+    is_any.then(|| {
+        Box::new(ModTokens {
+            names: sorted(names),
+            arg,
+            paths,
+        })
+    })
 }
 
 fn define(tree: &Tree<'_>, toks: &[Idx], keyword: usize, defines: &mut Vec<Name>, out: &mut ProvidedTokens) {

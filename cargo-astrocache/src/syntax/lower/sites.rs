@@ -63,6 +63,7 @@ pub fn site(cx: &mut Lower<'_, '_>, node: Idx, scope: ScopeIdx, parent: Option<D
         args: arguments(tree, toks),
         lowered,
         bare: toks.is_empty(),
+        words: is_words(tree, toks),
         include: include(tree, &path, toks),
         assoc: parent.is_some(),
         enclosed: !cx.enclosing.macros.is_empty() || cx.enclosing.rewritten || !attrs.macros.is_empty(),
@@ -214,31 +215,35 @@ fn lower_text(
     true
 }
 
+/// `a, b`, `pub a; b;`
+fn is_words(tree: &Tree<'_>, toks: &[Idx]) -> bool {
+    let is_word = |&t: &Idx| matches!(tree.kind(t), IDENT | COMMA | SEMICOLON | PUB_KW | MOD_KW);
+    !toks.is_empty() && toks.iter().all(is_word)
+}
+
 /// A text without any of these holds no item worth a parse.
 fn may_hold_items(text: &str) -> bool {
     ITEM_STARTS.iter().any(|word| text.contains(word))
 }
 
 /// Reads the arm `() => { items }` of a `macro_rules!`: its body is its expansion, to the letter.
-///
-/// Returns whether that is all there is to the macro.
-pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
+pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) {
     let tree = cx.tree;
     let groups: Vec<Idx> = tree.children(rules).filter(|&c| tree.kind(c) == TOKEN_TREE).collect();
     let arm = groups
         .windows(2)
         .find(|pair| tree.tokens(pair[0]).count() == 2 && tree.tokens(pair[1]).count() > 2);
-    let Some(&[_, body]) = arm else { return false };
+    let Some(&[_, body]) = arm else { return };
     let (start, stop) = (
         tree.start(body) as usize + 1,
         (tree.stop(body) as usize).saturating_sub(1),
     );
     let Some(text) = tree.text.get(start..stop).filter(|text| may_hold_items(text)) else {
-        return false;
+        return;
     };
     let sub = Tree::items(text, cx.edition);
     if sub.errors > 0 || sub.is_empty() {
-        return false;
+        return;
     }
     let facts = super::of_tree(&sub, cx.edition, cx.base + start as u32, cx.lines, cx.deals_in_tokens);
     if let DefData::Macro(mac) = &mut cx.out.items.defs[def.0 as usize].data {
@@ -247,7 +252,6 @@ pub fn expansion(cx: &mut Lower<'_, '_>, rules: Idx, def: DefIdx) -> bool {
         cx.out.items.expansions.push(facts.items);
         cx.out.bodies.expansions.push(facts.bodies);
     }
-    groups.len() == 2
 }
 
 /// The file of an `include!` in item position.

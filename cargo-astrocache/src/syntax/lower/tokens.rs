@@ -8,9 +8,8 @@ use super::super::{
     tree::{Idx, Tree},
 };
 
-/// All paths in the tokens of `node`, in order: for derive lists and the like.
-pub fn token_paths(tree: &Tree<'_>, node: Idx) -> Vec<Path> {
-    let toks = tree.code(node);
+/// All paths in tokens, in order: for derive lists and the like.
+pub fn token_paths(tree: &Tree<'_>, toks: &[Idx]) -> Vec<Path> {
     let mut out = Vec::new();
     let mut at = 0;
     while at < toks.len() {
