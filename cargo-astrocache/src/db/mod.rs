@@ -222,6 +222,16 @@ pub fn string_literals(db: &dyn Db, file: SourceFile) -> Arc<Vec<String>> {
     }))
 }
 
+/// Those in a piece of it.
+#[salsa::tracked(returns(clone))]
+pub fn literals_between(db: &dyn Db, file: SourceFile, start: u32, stop: u32) -> Arc<Vec<String>> {
+    let text = text_of(db, file);
+    let piece = text.as_deref().and_then(|text| text.get(start as usize..stop as usize));
+    Arc::new(piece.map_or_else(Vec::new, |piece| {
+        syntax::string_literals(piece, parser_edition(file.edition(db)))
+    }))
+}
+
 /// The hash of the `#[cached]` macro for a piece of a file: see `syntax::source_hash`.
 #[salsa::tracked(returns(copy))]
 pub fn source_of(db: &dyn Db, file: SourceFile, start: u32, stop: u32) -> Option<syntax::SourceHash> {

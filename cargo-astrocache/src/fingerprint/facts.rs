@@ -10,13 +10,13 @@ use astrocache_manifest::ALL_CFGS;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{fingerprint, own::Own, source_file};
+use super::{fingerprint, inputs, own::Own, source_file};
 use crate::{
-    db::{Db, Workspace, bodies, string_literals},
+    db::{Db, Workspace, bodies},
     project::{CrateId, CrateKind, PackageId, PackageSource},
     reach::Closure,
-    resolve::{CrateMap, DefId, ModId, Ns, Reads, Res, UnitId, Uses, World, declarations},
-    syntax::{Def, DefBody, DefKind, FileBodies, Hash, Include, Name, known},
+    resolve::{CrateMap, DefId, ModId, Reads, UnitId, Uses, World},
+    syntax::{Def, DefBody, DefKind, FileBodies, Hash, Include, Name},
 };
 
 /// See the module.
@@ -55,6 +55,7 @@ pub fn say(line: &str) -> String {
             "" => format!("a file of package `{}` (its build script declares no inputs)", at(2)),
             path => format!("build input `{path}` of package `{}`", at(2)),
         },
+        ("read", package) => format!("`{}` of package `{package}`, which a proc macro may read", from(2, 1)),
         ("proc", _) => "a proc macro that it uses".to_owned(),
         ("position", _) => {
             let path = line.rsplit(' ').nth(1).unwrap_or_default();
@@ -109,11 +110,12 @@ pub fn collect(
         false => positions(db, world, found.positions.into_iter(), &mut facts),
     }
     for &package in &found.packages {
-        build_script(db, workspace, world, package, programs, &mut facts);
+        inputs::of_build_script(db, workspace, world, package, programs, &mut facts);
     }
     grammar(world, root, &mut facts);
     for &entry in &closure.proc_macros {
         program(db, workspace, entry, "proc macro", programs, &mut facts);
+        inputs::of_proc_macro(db, workspace, world, closure, entry, &mut facts);
     }
     facts
 }
@@ -372,124 +374,15 @@ fn list(bytes: &Hash) -> String {
     out
 }
 
-/// A package with a build script: the script, its dependencies and its inputs stand for it as a whole.
-fn build_script(
+/// A program that runs while the closure is compiled: its own closure, from its entry.
+pub(super) fn program(
     db: &dyn Db,
     workspace: Workspace,
-    world: &World<'_>,
-    id: PackageId,
+    entry: DefId,
+    role: &str,
     programs: &mut Programs,
     facts: &mut Facts,
 ) {
-    let package = world.project.package(id);
-    let Some(script) = package.build_script else {
-        return;
-    };
-    // It can ask for any feature by `CARGO_FEATURE_..`.
-    facts.cfgs.insert(format!("{} features", package.name));
-    if let PackageSource::Locked { pin } = &package.source {
-        facts.lines.insert(format!("build script {} {pin}", package.name));
-        return;
-    }
-    let main = world.resolve(
-        ModId {
-            krate: script,
-            module: 0,
-        },
-        &[known::SELF, Name::new("main")],
-        Ns::Value,
-    );
-    for target in main.targets {
-        if let Res::Def(main) = target.res {
-            program(db, workspace, main, "build script", programs, facts);
-        }
-    }
-    let map = declarations(db, workspace, script);
-    let mut inputs = Inputs::default();
-    let files = map.units.iter().zip(0..);
-    for (unit, number) in files.filter(|(unit, _)| unit.expansion.is_empty()) {
-        facts.reads.texts.insert((script, number));
-        for literal in string_literals(db, unit.file).iter() {
-            inputs.add(literal);
-        }
-    }
-    facts.env.extend(inputs.env.iter().cloned());
-    for name in &inputs.env {
-        if let Some(value) = world.project.settings.env.get(name) {
-            facts.lines.insert(format!("env {name} = {value}"));
-        }
-    }
-    let paths = if inputs.unknown || !inputs.declared {
-        BTreeSet::from([String::new()])
-    } else {
-        inputs.paths
-    };
-    for path in paths {
-        let full = if path.is_empty() {
-            package.root.clone()
-        } else {
-            package.root.join(&path)
-        };
-        // The script's own code counts by its tokens.
-        if map.units.iter().any(|unit| *unit.file.path(db) == full) {
-            continue;
-        }
-        let content = db.files().blob(db, &full).revision(db);
-        facts.reads.data.insert(full.clone());
-        if content.is_none() {
-            continue;
-        }
-        facts
-            .lines
-            .insert(format!("build input {} {path} {}", package.name, hex(content)));
-        facts.files.insert(full);
-    }
-}
-
-/// What the strings of a build script say of its inputs.
-#[derive(Default)]
-struct Inputs {
-    paths: BTreeSet<String>,
-    env: BTreeSet<String>,
-    /// `rerun-if-changed` is used at all; else cargo reruns the script for any file of the package.
-    declared: bool,
-    /// `rerun-if-changed` with a path that is computed.
-    unknown: bool,
-}
-
-impl Inputs {
-    fn add(&mut self, literal: &str) {
-        for key in ["rerun-if-changed=", "rerun-if-env-changed="] {
-            let Some((_, value)) = literal.split_once(key) else {
-                continue;
-            };
-            let value = value.trim_end_matches("\\n").trim();
-            let computed = value.is_empty() || value.contains('{');
-            match key {
-                "rerun-if-env-changed=" if computed => {}
-                "rerun-if-env-changed=" => drop(self.env.insert(value.to_owned())),
-                _ => {
-                    self.declared = true;
-                    self.unknown |= computed;
-                    self.paths.insert(clean(value));
-                }
-            }
-            return;
-        }
-        let candidate = clean(literal);
-        let plausible = !candidate.is_empty() && candidate.len() < 256 && !candidate.contains(['\n', '\\', '{', ':']);
-        if plausible && candidate != "." && candidate != ".." {
-            self.paths.insert(candidate);
-        }
-    }
-}
-
-fn clean(path: &str) -> String {
-    path.trim_start_matches("./").trim_start_matches('/').to_owned()
-}
-
-/// A program that runs while the closure is compiled: its own closure, from its entry.
-fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, programs: &mut Programs, facts: &mut Facts) {
     if let Programs::Collected(entries) = programs {
         facts.lines.insert(role.to_owned());
         entries.push(entry);
@@ -505,7 +398,7 @@ fn program(db: &dyn Db, workspace: Workspace, entry: DefId, role: &str, programs
     facts.cfgs.extend(features.cloned());
 }
 
-fn hex(content: Option<[u8; 32]>) -> String {
+pub(super) fn hex(content: Option<[u8; 32]>) -> String {
     content.map_or("missing".to_owned(), |bytes| {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     })

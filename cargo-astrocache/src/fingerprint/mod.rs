@@ -1,6 +1,7 @@
 //! Own hashes and fingerprints: what a closure is worth as a key.
 
 mod facts;
+mod inputs;
 mod own;
 mod parts;
 mod path;

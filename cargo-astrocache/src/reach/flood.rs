@@ -232,7 +232,9 @@ impl<'a> Flood<'a> {
             MentionKind::Macro => self.macro_call(id, it),
             MentionKind::Derive | MentionKind::Attribute => self.proc_macro_use(id, it),
             MentionKind::AttributePath => self.attribute_path(id, it),
-            MentionKind::Quoted | MentionKind::QuotedMethod if self.world.is_grammar(id.krate) => {}
+            MentionKind::Quoted | MentionKind::QuotedMethod | MentionKind::QuotedName
+                if self.world.is_grammar(id.krate) => {}
+            MentionKind::QuotedName => drop(self.out.quoted_names.insert(it.path[0])),
             MentionKind::Quoted => self.out.quoted.push((it.path.clone(), false)),
             MentionKind::QuotedMethod => self.out.quoted.push((it.path.clone(), true)),
             // Only where a macro pastes it after `.` or `::`.

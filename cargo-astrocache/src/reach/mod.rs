@@ -32,13 +32,16 @@ mod purity;
 mod tests;
 mod unresolved;
 
+pub use proc_macros::opened_by;
 pub use purity::{Finding, findings};
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use rustc_hash::FxHashSet;
+
 use crate::{
     db::{Db, Workspace},
-    resolve::{DefId, Reads},
+    resolve::{DefId, Reads, UnitId},
     syntax::{Name, StdTraits},
 };
 
@@ -104,10 +107,14 @@ pub struct Closure {
     pub items: Vec<Item>,
     /// Proc macros that run while this closure is compiled.
     pub proc_macros: BTreeSet<DefId>,
+    /// Where those are called: by what definition of a file, or somewhere in it.
+    pub calls: BTreeSet<(DefId, UnitId, Option<u32>)>,
     /// Names that resolution did not find.
     pub unresolved: BTreeSet<String>,
     /// What proc macros may emit from here, for closures inside a proc-macro crate: paths, then methods.
     pub quoted: Vec<(Box<[Name]>, bool)>,
+    /// Names of items that they may define so.
+    pub quoted_names: FxHashSet<Name>,
     /// Traits of std that it may reach by that.
     pub emitted: StdTraits,
     /// What was looked at, be it live or not; but not what its proc macros were computed from.

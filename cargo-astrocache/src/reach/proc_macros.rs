@@ -11,11 +11,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Rule, closure, flood::Flood};
+use super::{Item, Rule, closure, flood::Flood};
 use crate::{
-    db::{Db, Workspace},
-    project::{CrateId, CrateKind},
-    resolve::{DefId, Meaning, ModId, Ns, Res, Use},
+    db::{Db, Workspace, string_literals},
+    project::{CrateId, CrateKind, PackageId},
+    resolve::{DefId, Meaning, ModId, Ns, Res, Resolution, UnitId, Use, resolver, uses},
     syntax::{DefData, DefKind, MentionKind, Name, StdTraits, known},
 };
 
@@ -26,6 +26,51 @@ pub fn emitted(db: &dyn Db, workspace: Workspace, entry: DefId) -> Arc<Vec<(Box<
     all.sort_by(|a, b| key(a).cmp(&key(b)));
     all.dedup();
     Arc::new(all)
+}
+
+/// The strings in the packages of a proc macro's closure that open files; `None` if there are none. Those may name files.
+#[salsa::tracked(returns(clone))]
+pub fn opened_by(db: &dyn Db, workspace: Workspace, entry: DefId) -> Option<Arc<[String]>> {
+    let world = resolver(db, workspace);
+    let closure = closure(db, workspace, entry);
+    let units: BTreeSet<UnitId> = closure.items.iter().map(|item| (item.id.krate, item.id.unit)).collect();
+    let opens = |item: &&Item| {
+        let id = item.id;
+        let graph = uses(db, workspace, id.krate, id.unit);
+        let uses = graph.of(&world, id.def);
+        uses.impure.iter().any(|it| it.kind == "fs") || uses.all.iter().any(asks_the_disk)
+    };
+    let packages: BTreeSet<PackageId> = closure
+        .items
+        .iter()
+        .filter(opens)
+        .map(|item| world.project.krate(item.id.krate).package)
+        .collect();
+    if packages.is_empty() {
+        return None;
+    }
+    let own = world.project.krate(entry.krate).package;
+    let mut out = BTreeSet::new();
+    for (krate, unit) in units {
+        let package = world.project.krate(krate).package;
+        if let Some(map) = world
+            .map(krate)
+            .filter(|_| package == own || packages.contains(&package))
+        {
+            out.extend(string_literals(db, map.units[unit as usize].file).iter().cloned());
+        }
+    }
+    Some(out.into_iter().collect())
+}
+
+/// Methods of `std::path::Path` that look at files, whatever has them here.
+fn asks_the_disk(it: &Use) -> bool {
+    let name = it.path[0].as_str();
+    it.kind == MentionKind::Method
+        && matches!(
+            name,
+            "read_dir" | "exists" | "try_exists" | "is_file" | "is_dir" | "canonicalize" | "read_link"
+        )
 }
 
 fn key(it: &(Box<[Name]>, bool)) -> (bool, Vec<&'static str>) {
@@ -106,6 +151,16 @@ impl Flood<'_> {
 
     /// A proc macro's output is pasted into `module`.
     pub fn proc_macro(&mut self, entry: DefId, module: ModId) {
+        if let Some(caller) = self.current.map(|at| self.out.items[at as usize].id) {
+            self.out
+                .calls
+                .insert((entry, (caller.krate, caller.unit), Some(caller.def)));
+            // What a macro is given stands where that is called.
+            let is_macro = self.def(caller).is_some_and(|it| it.kind == DefKind::Macro);
+            if let Some(unit) = self.world.unit_of(module).filter(|_| is_macro) {
+                self.out.calls.insert((entry, (module.krate, unit), None));
+            }
+        }
         if !self.emitted.insert((entry, module)) {
             return;
         }
@@ -203,14 +258,15 @@ impl Flood<'_> {
             return false;
         }
         let mut found = false;
+        let written_somewhere = self.world.is_written(module, path);
         for ns in [Ns::Value, Ns::Type, Ns::Macro] {
             // What generated code around may hold is no evidence of a meaning: the token is of generated code itself.
             let written = self.world.resolve_written(module, path, ns);
             let is_written = written.unresolved.is_none();
-            let resolution = if is_written {
+            let resolution = if is_written || written_somewhere {
                 written
             } else {
-                self.world.resolve(module, path, ns)
+                self.made_by_others(entry, path, self.world.resolve(module, path, ns))
             };
             if resolution.unresolved.is_some() {
                 continue;
@@ -230,6 +286,39 @@ impl Flood<'_> {
             }
         }
         found
+    }
+
+    /// Of items whose derives or attributes may make what `path` names, those that have one which defines such a name. What
+    /// a macro defines itself, each of its outputs has for itself.
+    fn made_by_others(&mut self, entry: DefId, path: &[Name], mut found: Resolution) -> Resolution {
+        found.targets.retain(|target| match target.res {
+            Res::Def(def) if !self.world.is_site(target.res) => {
+                let macros = self.macros_on(def);
+                macros.is_empty() || macros.iter().any(|&it| it != entry && self.defines(it, path))
+            }
+            _ => true,
+        });
+        found
+    }
+
+    /// The proc macros among the attributes of a definition. One that is not found is told to one that is, or nothing is known.
+    fn macros_on(&self, def: DefId) -> Vec<DefId> {
+        let (Some(it), Some(module)) = (self.def(def), self.world.module_of(def)) else {
+            return Vec::new();
+        };
+        let attrs = it.attrs.iter().filter(|attr| !attr.is_std());
+        let found = attrs.flat_map(|attr| self.world.resolve_written(module, &attr.path, Ns::Macro).targets);
+        found
+            .filter_map(|target| match target.res {
+                Res::Def(mac) if self.is_proc_macro(mac) => Some(mac),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn defines(&self, entry: DefId, path: &[Name]) -> bool {
+        let names = &closure(self.db, self.workspace, entry).quoted_names;
+        path.iter().any(|name| names.contains(name))
     }
 
     /// `_serde::#private::de::missing_field`: the head is a name of the output's own, so the last segments must do.

@@ -146,7 +146,8 @@ fn named_traits(it: &Use) -> StdTraits {
         | MentionKind::Derive
         | MentionKind::Attribute
         | MentionKind::Quoted
-        | MentionKind::QuotedMethod => return StdTraits::NONE,
+        | MentionKind::QuotedMethod
+        | MentionKind::QuotedName => return StdTraits::NONE,
         _ => {}
     }
     let written = StdTraits::of_words(it.path.iter().map(|name| name.as_str()));
@@ -239,7 +240,11 @@ impl<'w> Context<'w> {
 
     fn meaning(&self, kind: MentionKind, module: ModId, path: &[Name]) -> Meaning {
         match kind {
-            MentionKind::Method | MentionKind::TokenArg | MentionKind::Quoted | MentionKind::QuotedMethod => {
+            MentionKind::Method
+            | MentionKind::TokenArg
+            | MentionKind::Quoted
+            | MentionKind::QuotedMethod
+            | MentionKind::QuotedName => {
                 return Meaning::Name;
             }
             MentionKind::Macro | MentionKind::Derive | MentionKind::Attribute => {
@@ -306,11 +311,16 @@ impl<'w> Context<'w> {
             unresolved: Some(0),
             ..Resolution::default()
         };
+        let is_written = match kind {
+            MentionKind::WeakToken | MentionKind::AttributePath => true,
+            MentionKind::Pattern => path.len() == 1,
+            MentionKind::Token => self.world.is_written(module, path),
+            _ => false,
+        };
         for &ns in spaces {
-            let found = match kind {
-                MentionKind::WeakToken | MentionKind::AttributePath => self.world.resolve_written(module, path, ns),
-                MentionKind::Pattern if path.len() == 1 => self.world.resolve_written(module, path, ns),
-                _ => self.world.resolve(module, path, ns),
+            let found = match is_written {
+                true => self.world.resolve_written(module, path, ns),
+                false => self.world.resolve(module, path, ns),
             };
             merge(&mut best, found);
             if !every && best.unresolved.is_none() {

@@ -136,6 +136,13 @@ impl<'d> World<'d> {
         Some(map.module_of(id.unit, map.def(id).scope))
     }
 
+    /// The file, or one of those, that a module is in.
+    pub fn unit_of(&self, id: ModId) -> Option<u32> {
+        let units = self.map(id.krate)?.units.iter();
+        let (_, number) = units.zip(0..).find(|(unit, _)| unit.modules.contains(&id.module))?;
+        Some(number)
+    }
+
     /// What an attribute macro makes of the module that a definition is declared in, or of one around that.
     pub fn rewritten(&self, id: DefId) -> Option<DefId> {
         let module = self.module_of(id)?;
@@ -167,6 +174,12 @@ impl<'d> World<'d> {
     /// The same, without what proc macros and build scripts may have brought in under that name.
     pub fn resolve_written(&self, from: ModId, path: &[Name], ns: Ns) -> Resolution {
         self.resolve_in(from, path, ns, &mut Trail::of(Mode::Written))
+    }
+
+    /// Whether a path, in whatever namespace a token may mean it, needs no proc macro or build script to be found.
+    pub fn is_written(&self, from: ModId, path: &[Name]) -> bool {
+        let mut spaces = [Ns::Value, Ns::Type].into_iter();
+        spaces.any(|ns| self.resolve_written(from, path, ns).unresolved.is_none())
     }
 
     /// Whether a path leads to something that is written, not provided by a macro call.
@@ -652,7 +665,7 @@ impl<'d> World<'d> {
         }
     }
 
-    pub(super) fn is_site(&self, res: Res) -> bool {
+    pub fn is_site(&self, res: Res) -> bool {
         matches!(res, Res::Def(id) if self.def(id).is_some_and(|def| def.kind == DefKind::MacroSite))
     }
 

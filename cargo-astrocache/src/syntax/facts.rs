@@ -484,6 +484,8 @@ pub enum MentionKind {
     Quoted,
     /// `.m(` in such arguments: one segment.
     QuotedMethod,
+    /// The name of an item that such arguments, or such a string, define: one segment.
+    QuotedName,
 }
 
 impl std::fmt::Display for DefKind {

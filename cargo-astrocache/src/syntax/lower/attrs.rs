@@ -207,41 +207,39 @@ fn read_unsafe(tree: &Tree<'_>, attr: Idx, out: &mut Attrs) {
 /// The attributes behind a `cfg_attr` may or may not be there: each counts as if it were, and the predicate joins the
 /// item's `cfg`s.
 fn read_cfg_attr(tree: &Tree<'_>, attr: Idx, out: &mut Attrs, cfg: &mut TokenSink) {
-    let idents: Vec<&str> = tree.code(attr).iter().map(|&t| tree.token_text(t)).collect();
     cfg_atoms(tree, attr, &mut out.cfg_atoms);
     feed_all(tree, attr, cfg);
-    if let Some(at) = idents.iter().position(|&t| t == "path")
-        && idents.get(at + 1) == Some(&"=")
-        && let Some(value) = idents.get(at + 2)
-    {
-        out.paths.push((Name::new(unquote(value)), false));
-    }
-    if idents.contains(&"macro_use") {
-        out.macro_use = true;
-    }
-    if idents.contains(&"no_mangle") {
-        out.link = Some(Name::new(""));
-    }
-    if let Some(at) = idents.iter().position(|&t| matches!(t, "export_name" | "link_name"))
-        && let Some(value) = idents.get(at + 2)
-    {
-        out.link = Some(Name::new(unquote(value)));
-    }
-    for (at, &name) in idents.iter().enumerate() {
-        match name {
-            "global_allocator" => out.unnamed = Unnamed::Runs,
-            "link_section" => out.add_section(idents.get(at + 2).map(|value| unquote(value))),
-            _ => {}
-        }
-    }
     for attribute in guarded(tree, tree.code(attr)) {
-        let paths = tokens::token_paths(tree, attribute);
-        let Some(path) = paths.into_iter().next() else { continue };
-        let head = path[0].as_str();
-        if head == "derive" {
-            push_derives(tree, attribute, out);
-        } else if !is_built_in(head) && !is_lint_like(head) {
-            out.macros.push((AttrUse { path, derive: false }, cfg.hash64()));
+        read_guarded(tree, attribute, out, cfg.hash64());
+    }
+}
+
+fn read_guarded(tree: &Tree<'_>, attribute: &[Idx], out: &mut Attrs, hash: u64) {
+    let Some(path) = tokens::token_paths(tree, attribute).into_iter().next() else {
+        return;
+    };
+    let string = || {
+        let literal = attribute.iter().find(|&&t| tree.kind(t) == STRING)?;
+        Some(unquote(tree.token_text(*literal)))
+    };
+    match path[0].as_str() {
+        "path" => out.paths.extend(string().map(|it| (Name::new(it), false))),
+        "macro_use" => out.macro_use = true,
+        "macro_export" => out.exported = true,
+        "no_mangle" => out.link = Some(Name::new("")),
+        "export_name" | "link_name" => out.link = string().map(Name::new),
+        "global_allocator" => out.unnamed = Unnamed::Runs,
+        "link_section" => out.add_section(string()),
+        "unsafe" => read_guarded(tree, attribute.get(2..).unwrap_or_default(), out, hash),
+        "derive" => push_derives(tree, attribute, out),
+        "proc_macro" | "proc_macro_attribute" if path.len() == 1 => out.proc_macro = Some(ProcMacroAttr::Named),
+        "proc_macro_derive" => {
+            let name = attribute.iter().filter(|&&t| tree.kind(t) == IDENT).nth(1);
+            out.proc_macro = name.map(|&t| ProcMacroAttr::Derive(Name::ident(tree.token_text(t))));
+        }
+        head if is_built_in(head) || is_lint_like(head) => {}
+        _ => {
+            out.macros.push((AttrUse { path, derive: false }, hash));
             out.reads_docs = true;
         }
     }

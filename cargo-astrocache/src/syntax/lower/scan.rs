@@ -259,6 +259,10 @@ fn scan_path(
     body: &mut Body,
 ) -> usize {
     if is_defined_here(tree, toks, at) {
+        let is_item = tree.kind(toks[at - 1]) != LET_KW && !is_method(tree, toks, next);
+        if mode == Mode::Quoted && is_item {
+            body.mention(MentionKind::QuotedName, path);
+        }
         return next;
     }
     if let Some(qualifier) = qualifier_before(tree, toks, at) {
@@ -311,6 +315,16 @@ fn token_kind(tree: &Tree<'_>, toks: &[Idx], next: usize, path: &[Name]) -> Ment
 /// A lone lower-case identifier.
 fn is_lower(path: &[Name]) -> bool {
     matches!(path, [one] if one.as_str().starts_with(|c: char| c == '_' || c.is_lowercase()))
+}
+
+/// `(&self` follows, or a like list of parameters.
+fn is_method(tree: &Tree<'_>, toks: &[Idx], next: usize) -> bool {
+    let open = (next..toks.len()).find(|&at| matches!(tree.kind(toks[at]), L_PAREN | L_CURLY | SEMICOLON));
+    let Some(open) = open.filter(|&at| tree.kind(toks[at]) == L_PAREN) else {
+        return false;
+    };
+    let mut inside = toks[open + 1..].iter().map(|&t| tree.kind(t));
+    inside.find(|kind| !matches!(kind, AMP | LIFETIME_IDENT | MUT_KW)) == Some(SELF_KW)
 }
 
 /// Right after a defining keyword or `let`: the name of something new.

@@ -44,7 +44,39 @@ pub fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
 pub fn code_paths(text: &str, body: &mut Body) {
     if may_be_code(text) {
         string_paths(text, |path| body.mention(MentionKind::Quoted, path));
+        defined_names(text, |name| body.mention(MentionKind::QuotedName, &[Name::ident(name)]));
     }
+}
+
+/// Names of items in a string: those behind a defining keyword and before what follows a name, and one that stands alone. Lone words
+/// in lower case are what attributes are told, those in upper case are variables.
+fn defined_names(text: &str, mut each: impl FnMut(&str)) {
+    let is_word = |c: char| c == '_' || c.is_alphanumeric();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_word) {
+        let word = &rest[start..];
+        let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
+        let (word, after) = word.split_at(end);
+        rest = after;
+        let name = after.trim_start();
+        if is_defining(word) && name.starts_with(is_word) {
+            let end = name.find(|c| !is_word(c)).unwrap_or(name.len());
+            if is_ident(&name[..end]) && name[end..].trim_start().starts_with(['(', '<', '{', ';', ':', '=']) {
+                each(&name[..end]);
+            }
+        }
+    }
+    let is_lone = text.chars().all(is_word) && text.starts_with(|c: char| c == '_' || c.is_uppercase());
+    if is_lone && text.contains(char::is_lowercase) {
+        each(text);
+    }
+}
+
+fn is_defining(word: &str) -> bool {
+    matches!(
+        word,
+        "fn" | "struct" | "enum" | "union" | "trait" | "type" | "const" | "static" | "mod"
+    )
 }
 
 /// Whether a string may be, or become part of, source text: a name, something with the marks of code, or the start of an
