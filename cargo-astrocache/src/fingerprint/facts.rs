@@ -115,8 +115,8 @@ pub fn collect(
     grammar(world, root, &mut facts);
     for &entry in &closure.proc_macros {
         program(db, workspace, entry, "proc macro", programs, &mut facts);
-        inputs::of_proc_macro(db, workspace, world, closure, entry, &mut facts);
     }
+    inputs::of_proc_macro(db, workspace, world, &closure.calls, &mut facts);
     facts
 }
 

@@ -36,6 +36,7 @@ pub struct Flood<'a> {
     /// Macros by the modules they were called from.
     pub expanded: FxHashSet<(DefId, ModId)>,
     pub emitted: FxHashSet<(DefId, ModId)>,
+    pub plain_names: FxHashMap<CrateId, Arc<super::glued::PlainNames>>,
     /// Crates with something live, and what of them can see each crate: see `crates`.
     pub joined: FxHashSet<CrateId>,
     pub above: FxHashMap<CrateId, Arc<Vec<CrateId>>>,
@@ -83,6 +84,7 @@ impl<'a> Flood<'a> {
             bounds: FxHashMap::default(),
             expanded: FxHashSet::default(),
             emitted: FxHashSet::default(),
+            plain_names: FxHashMap::default(),
             joined: FxHashSet::default(),
             above: FxHashMap::default(),
         }
@@ -237,8 +239,8 @@ impl<'a> Flood<'a> {
             MentionKind::QuotedName => drop(self.out.quoted_names.insert(it.path[0])),
             MentionKind::Quoted => self.out.quoted.push((it.path.clone(), false)),
             MentionKind::QuotedMethod => self.out.quoted.push((it.path.clone(), true)),
-            // Only where a macro pastes it after `.` or `::`.
-            MentionKind::TokenArg => {}
+            // Only where a macro pastes it, see `member_arguments`.
+            MentionKind::TokenArg | MentionKind::Glued => {}
             MentionKind::Object => {
                 self.path(id, it);
                 self.object_traits(it);

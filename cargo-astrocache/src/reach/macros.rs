@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use super::{Rule, flood::Flood};
 use crate::{
+    project::CrateId,
     resolve::{DefId, Meaning, ModId, Ns, Res, Use},
     syntax::{DefData, MentionKind, Name, StdTraits, known},
 };
@@ -29,6 +30,7 @@ impl Flood<'_> {
                 && !self.world.is_spelled_out(id, def)
             {
                 self.call(def, it.module);
+                self.told(id, def, it.module);
             }
         }
     }
@@ -214,6 +216,11 @@ impl Flood<'_> {
         for it in uses.iter().filter(|it| it.kind == MentionKind::Macro) {
             self.pasted(it, &mut pasted);
         }
+        pasted.add_glued(id.krate, uses);
+        if !pasted.glued.is_empty() {
+            pasted.add_words(uses);
+            self.glued(&pasted.glued, &pasted.words);
+        }
         for it in uses.iter().filter(|it| it.kind == MentionKind::TokenArg) {
             let name = it.path[0];
             if pasted.as_macros {
@@ -231,19 +238,19 @@ impl Flood<'_> {
                     self.by_name(id, name, &[], it.module);
                 }
                 for &holder in &pasted.holders {
-                    self.module_item(holder, name);
+                    self.module_item(holder, name, Rule::R9);
                 }
             }
         }
     }
 
     /// `module::$x`, called with this name.
-    fn module_item(&mut self, module: ModId, name: Name) {
+    pub fn module_item(&mut self, module: ModId, name: Name, rule: Rule) {
         for ns in [Ns::Value, Ns::Type, Ns::Macro] {
             let found = self.world.resolve(module, &[known::SELF, name], ns);
             if found.unresolved.is_none() {
                 for def in found.targets.iter().filter_map(|target| as_def(target.res)) {
-                    self.mark(def, Rule::R9);
+                    self.mark(def, rule);
                 }
             }
         }
@@ -271,6 +278,14 @@ impl Flood<'_> {
             };
             let home = world.module_of(def).unwrap_or(it.module);
             out.as_macros |= facts.calls_arg;
+            if facts.tokens.glue {
+                let graph = self.graph(def);
+                let uses = &graph.of(&world, def.def).all;
+                // What is put together is looked for at home and where it is pasted.
+                out.add_glued(def.krate, uses);
+                out.add_glued(it.module.krate, uses);
+                out.add_words(uses);
+            }
             if facts.member_args {
                 out.as_members = true;
                 let graph = self.graph(def);
@@ -305,6 +320,22 @@ struct Pasted {
     holders: BTreeSet<ModId>,
     /// `$x!`.
     as_macros: bool,
+    /// Names that they put together, by the crates where they look for them.
+    glued: Vec<(CrateId, Box<[Name]>)>,
+    /// What may stand for a parameter in these.
+    words: Vec<Name>,
+}
+
+impl Pasted {
+    fn add_glued(&mut self, krate: CrateId, uses: &[Use]) {
+        let glued = uses.iter().filter(|it| it.kind == MentionKind::Glued);
+        self.glued.extend(glued.map(|it| (krate, it.path.clone())));
+    }
+
+    fn add_words(&mut self, uses: &[Use]) {
+        let words = uses.iter().filter(|it| it.kind == MentionKind::TokenArg);
+        self.words.extend(words.map(|it| it.path[0]));
+    }
 }
 
 fn as_def(res: Res) -> Option<DefId> {

@@ -9,9 +9,9 @@
 //! | `paths` | R1 paths, R2 values, R3 types, R4 associated items |
 //! | `methods` | R5 method calls |
 //! | `impls` | R6 implicit calls, R7 impl blocks, R8 open worlds |
-//! | `macros` | R9 `macro_rules!` and macro sites |
-//! | `proc_macros` | R10 derives, attributes, what they emit |
-//! | `foreign` | R14 symbols across `extern` |
+//! | `macros`, `glued` | R9 `macro_rules!` and macro sites, names that macros put together |
+//! | `proc_macros`, `opened_files` | R10 derives, attributes, what they emit and which files they open |
+//! | `foreign`, `registered` | R14 symbols across `extern`, items that run unnamed |
 //! | `unresolved` | R15 names that resolution did not find |
 //!
 //! `crates` says whose impls count at all. R11 (constants) needs no rule: they are definitions with mentions. R12 and R13
@@ -22,17 +22,20 @@ mod crate_tests;
 mod crates;
 mod flood;
 mod foreign;
+mod glued;
 mod impls;
 mod macros;
 mod methods;
+mod opened_files;
 mod paths;
 mod proc_macros;
 mod purity;
+mod registered;
 #[cfg(test)]
 mod tests;
 mod unresolved;
 
-pub use proc_macros::opened_by;
+pub use opened_files::{Call, opened};
 pub use purity::{Finding, findings};
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -41,7 +44,7 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     db::{Db, Workspace},
-    resolve::{DefId, Reads, UnitId},
+    resolve::{DefId, Reads},
     syntax::{Name, StdTraits},
 };
 
@@ -107,8 +110,8 @@ pub struct Closure {
     pub items: Vec<Item>,
     /// Proc macros that run while this closure is compiled.
     pub proc_macros: BTreeSet<DefId>,
-    /// Where those are called: by what definition of a file, or somewhere in it.
-    pub calls: BTreeSet<(DefId, UnitId, Option<u32>)>,
+    /// Where those are called.
+    pub calls: BTreeSet<Call>,
     /// Names that resolution did not find.
     pub unresolved: BTreeSet<String>,
     /// What proc macros may emit from here, for closures inside a proc-macro crate: paths, then methods.

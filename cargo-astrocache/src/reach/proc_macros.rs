@@ -11,11 +11,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Item, Rule, closure, flood::Flood};
+use super::{Call, Rule, closure, flood::Flood, opened_files::words};
 use crate::{
-    db::{Db, Workspace, string_literals},
-    project::{CrateId, CrateKind, PackageId},
-    resolve::{DefId, Meaning, ModId, Ns, Res, Resolution, UnitId, Use, resolver, uses},
+    db::{Db, Workspace},
+    project::{CrateId, CrateKind},
+    resolve::{DefId, Meaning, ModId, Ns, Res, Resolution, Use},
     syntax::{DefData, DefKind, MentionKind, Name, StdTraits, known},
 };
 
@@ -26,51 +26,6 @@ pub fn emitted(db: &dyn Db, workspace: Workspace, entry: DefId) -> Arc<Vec<(Box<
     all.sort_by(|a, b| key(a).cmp(&key(b)));
     all.dedup();
     Arc::new(all)
-}
-
-/// The strings in the packages of a proc macro's closure that open files; `None` if there are none. Those may name files.
-#[salsa::tracked(returns(clone))]
-pub fn opened_by(db: &dyn Db, workspace: Workspace, entry: DefId) -> Option<Arc<[String]>> {
-    let world = resolver(db, workspace);
-    let closure = closure(db, workspace, entry);
-    let units: BTreeSet<UnitId> = closure.items.iter().map(|item| (item.id.krate, item.id.unit)).collect();
-    let opens = |item: &&Item| {
-        let id = item.id;
-        let graph = uses(db, workspace, id.krate, id.unit);
-        let uses = graph.of(&world, id.def);
-        uses.impure.iter().any(|it| it.kind == "fs") || uses.all.iter().any(asks_the_disk)
-    };
-    let packages: BTreeSet<PackageId> = closure
-        .items
-        .iter()
-        .filter(opens)
-        .map(|item| world.project.krate(item.id.krate).package)
-        .collect();
-    if packages.is_empty() {
-        return None;
-    }
-    let own = world.project.krate(entry.krate).package;
-    let mut out = BTreeSet::new();
-    for (krate, unit) in units {
-        let package = world.project.krate(krate).package;
-        if let Some(map) = world
-            .map(krate)
-            .filter(|_| package == own || packages.contains(&package))
-        {
-            out.extend(string_literals(db, map.units[unit as usize].file).iter().cloned());
-        }
-    }
-    Some(out.into_iter().collect())
-}
-
-/// Methods of `std::path::Path` that look at files, whatever has them here.
-fn asks_the_disk(it: &Use) -> bool {
-    let name = it.path[0].as_str();
-    it.kind == MentionKind::Method
-        && matches!(
-            name,
-            "read_dir" | "exists" | "try_exists" | "is_file" | "is_dir" | "canonicalize" | "read_link"
-        )
 }
 
 fn key(it: &(Box<[Name]>, bool)) -> (bool, Vec<&'static str>) {
@@ -88,7 +43,7 @@ impl Flood<'_> {
                 Res::Def(def) => {
                     found = true;
                     self.attribute_target(def, it.module);
-                    self.told_methods(id, def, it.module);
+                    self.told(id, def, it.module);
                     if it.kind == MentionKind::Attribute {
                         self.handed_items(id, def);
                     }
@@ -121,23 +76,28 @@ impl Flood<'_> {
         }
     }
 
-    /// `.#name(..)` in what a proc macro emits: every word in the attributes of its item may be that method, as with
-    /// clap's `#[arg(ignore_case)]`.
-    fn told_methods(&mut self, item: DefId, entry: DefId, module: ModId) {
+    /// `.#name(..)` or `module::#name` in what a proc macro emits: every word in the attributes of its item, or in the arguments of its call, may be
+    /// that, as with clap's `#[arg(ignore_case)]`.
+    pub fn told(&mut self, item: DefId, entry: DefId, module: ModId) {
         let inside = self.world.project.krate(self.krate).kind == CrateKind::ProcMacro;
         if !self.is_proc_macro(entry) || self.world.is_ours(entry.krate) || inside {
             return;
         }
         let any_method: (Box<[Name]>, bool) = ([known::WILDCARD].into(), true);
-        if !emitted(self.db, self.workspace, entry).contains(&any_method) {
+        let is_method = emitted(self.db, self.workspace, entry).contains(&any_method);
+        let holders = self.named_modules(entry, module);
+        if !is_method && holders.is_empty() {
             return;
         }
         let homes = self.runtime_crates(entry.krate, module.krate);
         let world = self.world.clone();
         let graph = self.graph(item);
-        for it in &graph.of(&world, item.def).all {
-            if it.kind == MentionKind::AttributePath {
-                self.emitted_method(it.path[it.path.len() - 1], module, &homes);
+        let told = graph.of(&world, item.def).all.iter();
+        for it in told.filter(|it| matches!(it.kind, MentionKind::AttributePath | MentionKind::TokenArg)) {
+            let name = it.path[it.path.len() - 1];
+            self.item_of_each(&holders, name);
+            if is_method {
+                self.emitted_method(name, module, &homes);
             }
         }
     }
@@ -151,16 +111,7 @@ impl Flood<'_> {
 
     /// A proc macro's output is pasted into `module`.
     pub fn proc_macro(&mut self, entry: DefId, module: ModId) {
-        if let Some(caller) = self.current.map(|at| self.out.items[at as usize].id) {
-            self.out
-                .calls
-                .insert((entry, (caller.krate, caller.unit), Some(caller.def)));
-            // What a macro is given stands where that is called.
-            let is_macro = self.def(caller).is_some_and(|it| it.kind == DefKind::Macro);
-            if let Some(unit) = self.world.unit_of(module).filter(|_| is_macro) {
-                self.out.calls.insert((entry, (module.krate, unit), None));
-            }
-        }
+        self.opens(entry, module);
         if !self.emitted.insert((entry, module)) {
             return;
         }
@@ -183,6 +134,63 @@ impl Flood<'_> {
             } else {
                 self.emitted_path(entry, path, module, &homes);
             }
+        }
+    }
+
+    /// Files that the macro opens may hold code: templates.
+    fn opens(&mut self, entry: DefId, module: ModId) {
+        let caller = self.current.map(|at| self.out.items[at as usize].id);
+        let Some(caller) = caller.filter(|_| !self.world.is_ours(entry.krate)) else {
+            return;
+        };
+        let mut calls = vec![Call {
+            entry,
+            unit: (caller.krate, caller.unit),
+            def: Some(caller.def),
+        }];
+        // What a macro is given stands where that is called.
+        let is_macro = self.def(caller).is_some_and(|it| it.kind == DefKind::Macro);
+        calls.extend(self.world.unit_of(module).filter(|_| is_macro).map(|unit| Call {
+            entry,
+            unit: (module.krate, unit),
+            def: None,
+        }));
+        let inside = self.world.project.krate(self.krate).kind == CrateKind::ProcMacro;
+        for call in calls {
+            if !self.out.calls.insert(call) || inside {
+                continue;
+            }
+            let words = words(self.db, self.workspace, call);
+            if words.is_empty() {
+                continue;
+            }
+            let homes = self.runtime_crates(entry.krate, module.krate);
+            let holders = self.named_modules(entry, module);
+            for &word in words.iter() {
+                self.emitted_at(entry, &[word], module);
+                self.emitted_method(word, module, &homes);
+                self.item_of_each(&holders, word);
+            }
+        }
+    }
+
+    /// Modules of the caller's that the macro's output names.
+    fn named_modules(&self, entry: DefId, module: ModId) -> BTreeSet<ModId> {
+        let tokens = emitted(self.db, self.workspace, entry);
+        let paths = tokens
+            .iter()
+            .filter(|(path, method)| !*method && !path.contains(&known::WILDCARD));
+        let targets = paths.flat_map(|(path, _)| self.world.resolve_written(module, path, Ns::Type).targets);
+        let named = targets.filter_map(|target| match target.res {
+            Res::Mod(named) if named.krate == module.krate && named.module != 0 => Some(named),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    fn item_of_each(&mut self, holders: &BTreeSet<ModId>, name: Name) {
+        for &holder in holders {
+            self.module_item(holder, name, Rule::R10);
         }
     }
 

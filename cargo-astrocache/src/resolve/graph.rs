@@ -146,6 +146,7 @@ fn named_traits(it: &Use) -> StdTraits {
         | MentionKind::Derive
         | MentionKind::Attribute
         | MentionKind::Quoted
+        | MentionKind::Glued
         | MentionKind::QuotedMethod
         | MentionKind::QuotedName => return StdTraits::NONE,
         _ => {}
@@ -241,6 +242,7 @@ impl<'w> Context<'w> {
     fn meaning(&self, kind: MentionKind, module: ModId, path: &[Name]) -> Meaning {
         match kind {
             MentionKind::Method
+            | MentionKind::Glued
             | MentionKind::TokenArg
             | MentionKind::Quoted
             | MentionKind::QuotedMethod

@@ -41,10 +41,16 @@ impl World<'_> {
                 Unnamed::Runs => true,
                 Unnamed::RunsOnWindows => for_windows,
             };
-            let maps = self.with_words(|it| it.unnamed || (for_windows && it.for_windows));
+            let maps = self.with_unnamed();
             let ids = maps.flat_map(|map| map.def_ids().filter(|&id| runs(map.def(id))));
             ids.collect()
         })
+    }
+
+    /// Crates with code for items that run though nothing names them, be they its own or what its macros make.
+    pub fn with_unnamed(&self) -> impl Iterator<Item = &CrateMap> {
+        let for_windows = self.project.may_run_on_windows();
+        self.with_words(move |it| it.unnamed || (for_windows && it.for_windows))
     }
 
     fn with_words(&self, has: impl Fn(source::Symbols) -> bool) -> impl Iterator<Item = &CrateMap> {

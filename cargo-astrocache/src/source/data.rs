@@ -1,6 +1,6 @@
 //! Files that are data: what `include_bytes!` and build scripts read. Hashed, never decoded.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use astrocache_manifest::Manifest;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -34,6 +34,37 @@ fn add(path: &Utf8Path, name: &str, depth: usize, hasher: &mut blake3::Hasher) -
     }
     hasher.update(b"end");
     Some(())
+}
+
+/// Every name in the texts of a file, or of all that [`hash`] counts under a directory. Of what is no text, or larger than a
+/// template ever is, none.
+pub fn words(path: &Utf8Path) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    add_words(path, 0, &mut out);
+    out
+}
+
+fn add_words(path: &Utf8Path, depth: usize, out: &mut BTreeSet<String>) {
+    const LARGE: u64 = 1 << 20;
+    let stat = if depth == 0 {
+        fs::metadata(path)
+    } else {
+        fs::symlink_metadata(path)
+    };
+    let Ok(stat) = stat else { return };
+    if stat.is_dir() {
+        for inner in inner_names(path, depth).unwrap_or_default() {
+            add_words(&path.join(inner), depth + 1, out);
+        }
+    } else if stat.is_file()
+        && stat.len() <= LARGE
+        && let Ok(text) = fs::read_to_string(path)
+    {
+        let is_part = |c: char| c == '_' || c.is_alphanumeric();
+        let words = text.split(|c| !is_part(c));
+        let names = words.filter(|word| word.starts_with(|c: char| c == '_' || c.is_alphabetic()));
+        out.extend(names.map(str::to_owned));
+    }
 }
 
 /// The directories whose entries [`hash`] looks at, `path` first; none if it is not one.
@@ -84,6 +115,10 @@ mod tests {
         assert_ne!(hash(&root.join("data")), before);
         assert_eq!(hash(&root.join("none")), None);
         assert_eq!(folders(root), [root, &root.join("data")]);
+        fs::write(root.join("data/page.html"), "<b>{{ x.go(1) }}</b>").unwrap();
+        fs::write(root.join("data/image"), b"\xff\x00word").unwrap();
+        let words: Vec<String> = words(&root.join("data")).into_iter().collect();
+        assert_eq!(words, ["b", "go", "x"]);
     }
 
     #[cfg(unix)]

@@ -7,7 +7,7 @@ mod read;
 mod stamp;
 mod symbols;
 
-pub use data::{folders, hash};
+pub use data::{folders, hash, words};
 pub use read::{MAX_BYTES, SourceError, SourceText, read};
 pub use stamp::Stamp;
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub struct FileItems {
     pub mods: Vec<ModDecl>,
     /// Items that an argument-less `macro_rules!` arm stands for: `macro_rules! root { () => { mod a; .. } }`.
     pub expansions: Vec<Arc<FileItems>>,
+    /// The file has words for items that run though nothing names them: code that emits such an item would.
+    pub speaks_of_unnamed: bool,
 }
 
 /// A module, or a block that holds items.
@@ -308,6 +310,8 @@ pub struct ProvidedTokens {
     pub attribute_arg: bool,
     /// What it defines may be there for tests only: `test` or `bench` is among the words.
     pub test: bool,
+    /// An item that runs though nothing names it: see [`Unnamed`].
+    pub unnamed: bool,
     /// `mod x;`, `mod $x;`.
     pub mods: Option<Box<ModTokens>>,
 }
@@ -473,6 +477,8 @@ pub enum MentionKind {
     WeakToken,
     /// An identifier that a macro may paste after `.` or `::`.
     TokenArg,
+    /// A name that a macro puts together, by its parts; a parameter is a wildcard: `[<get_ $x>]`, `get~N`.
+    Glued,
     /// A derive.
     Derive,
     /// An attribute that is not built in.

@@ -16,7 +16,7 @@ pub use cfg::{Cfg, Condition};
 pub use codec::{Encoded, code_hash, decode_bodies, decode_items, encode};
 pub use facts::*;
 pub use hash::{first_argument, source_hash, string_literals};
-pub use lower::facts;
+pub use lower::{UNNAMED, facts};
 pub use name::{Name, known};
 pub use std_paths::{StdPath, in_std};
 pub use std_traits::StdTraits;

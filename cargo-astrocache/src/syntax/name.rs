@@ -211,6 +211,7 @@ well_known! {
     ANY_TYPE = "<>",
     // An interpolated segment `$x` or `#x` inside a path of a token tree.
     WILDCARD = "$_",
+    NUMBER = "$0",
     UNDERSCORE = "_",
     EMPTY = "",
 }

@@ -171,7 +171,7 @@ fn macro_definitions_tell_what_they_may_define() {
         "macro_rules! m { ($n:ident) => { pub fn $n() { $crate::deep::go(); inner!($n); x.$n() } struct Fixed; impl Tr for $n {} mod file; } }",
         expect![[r#"
             0 Macro m in 0
-              ProvidedTokens { defines: [Fixed, file], defines_arg: true, impls: [ImplTokens { paths: [[Tr]], self_paths: [], self_arg: true, self_params: [n], from_paths: [], from_params: [] }], has_trait: false, aliases: false, imports: [], imports_arg: false, glue: false, attributes: [], attribute_arg: false, test: false, mods: Some(ModTokens { names: [file], arg: false, paths: [] }) } calls [[inner]] member_args true expansion None
+              ProvidedTokens { defines: [Fixed, file], defines_arg: true, impls: [ImplTokens { paths: [[Tr]], self_paths: [], self_arg: true, self_params: [n], from_paths: [], from_params: [] }], has_trait: false, aliases: false, imports: [], imports_arg: false, glue: false, attributes: [], attribute_arg: false, test: false, unnamed: false, mods: Some(ModTokens { names: [file], arg: false, paths: [] }) } calls [[inner]] member_args true expansion None
               Token $crate::deep::go in 0
               TokenArg go in 0
               Macro inner in 0

@@ -139,7 +139,7 @@ fn a_new_item_declares_its_crate_anew() {
     costs(
         |it| it.edit("app/src/a.rs", "pub fn", "fn more() {} pub fn"),
         expect![[r#"
-            bodies 1 closure 7 declarations 1 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 mentions 1 opened_by 1 unit 11 uses 11
+            bodies 1 closure 7 declarations 1 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 mentions 1 opened 1 opened_by 1 registered 1 unit 11 uses 11
             a.rs"#]],
     );
 }
@@ -149,7 +149,7 @@ fn a_changed_import_connects_the_crates_anew() {
     costs(
         |it| it.edit("dep/src/lib.rs", "inner::*", "inner::g"),
         expect![[r#"
-            closure 7 declarations 1 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 opened_by 1 unit 11 uses 11
+            closure 7 declarations 1 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 opened 1 opened_by 1 registered 1 unit 11 uses 11
             lib.rs"#]],
     );
 }
@@ -165,11 +165,11 @@ fn a_new_file_counts_where_a_module_waits_for_it() {
     let mut open = Open::new();
     open.workspace.edit("app/src/lib.rs", "mod a;", "mod a; mod late;");
     expect![[r#"
-        bodies 1 closure 7 declarations 1 emitted 1 facts 1 fingerprint 7 found 5 is_readable 3 items 1 loaded 1 opened_by 1 source_of 2 unit 11 uses 11
+        bodies 1 closure 7 declarations 1 emitted 1 facts 1 fingerprint 7 found 5 is_readable 3 items 1 loaded 1 opened 1 opened_by 1 registered 1 source_of 2 unit 11 uses 11
         lib.rs"#]].assert_eq(&open.ask());
     open.write("app/src/late.rs", "#[cached::cached] pub fn late() {}");
     expect![[r#"
-        bodies 1 closure 8 declarations 1 emitted 1 facts 1 fingerprint 8 found 6 is_readable 1 items 1 loaded 1 mentions 1 opened_by 1 source_of 1 unit 12 uses 12
+        bodies 1 closure 8 declarations 1 emitted 1 facts 1 fingerprint 8 found 6 is_readable 1 items 1 loaded 1 mentions 1 opened 1 opened_by 1 registered 1 source_of 1 unit 12 uses 12 words 1
         late.rs
         app::late::late: new"#]].assert_eq(&open.ask());
 }
@@ -179,7 +179,7 @@ fn a_removed_file_takes_its_module_away() {
     costs(
         |it| it.remove("app/src/a.rs"),
         expect![[r#"
-            closure 7 declarations 1 emitted 1 fingerprint 7 found 5 is_readable 1 loaded 1 opened_by 1 unit 10 uses 10
+            closure 7 declarations 1 emitted 1 fingerprint 7 found 5 is_readable 1 loaded 1 opened 1 opened_by 1 registered 1 unit 10 uses 10 words 1
             a.rs
             app::first: app::a::f gone src/a.rs, app::first changed src/lib.rs:6
             it::in_test: app::a::f gone src/a.rs, app::first changed src/lib.rs:6"#]],
@@ -197,7 +197,7 @@ fn a_renamed_module_is_another_one() {
     costs(
         rename,
         expect![[r#"
-            bodies 2 closure 7 declarations 1 emitted 1 facts 2 fingerprint 7 found 5 is_readable 3 items 2 loaded 1 mentions 2 opened_by 1 source_of 2 unit 11 uses 11
+            bodies 2 closure 7 declarations 1 emitted 1 facts 2 fingerprint 7 found 5 is_readable 3 items 2 loaded 1 mentions 2 opened 1 opened_by 1 registered 1 source_of 2 unit 11 uses 11
             a.rs lib.rs
             app::first: app::first changed src/lib.rs:6, app::a::f gone src/a.rs, app::b::f new src/b.rs:1
             it::in_test: app::first changed src/lib.rs:6, app::a::f gone src/a.rs, app::b::f new src/b.rs:1"#]],
@@ -250,7 +250,7 @@ fn a_feature_reads_no_file_again() {
     costs(
         feature,
         expect![[r#"
-            closure 7 declarations 7 emitted 1 fingerprint 7 found 5 loaded 1 opened_by 1 unit 11 uses 11
+            closure 7 declarations 7 emitted 1 fingerprint 7 found 5 loaded 1 opened 1 opened_by 1 registered 1 unit 11 uses 11
         "#]],
     );
 }
@@ -267,7 +267,7 @@ fn a_bump_in_the_lock_file_reads_the_files_of_its_package() {
     costs(
         bump,
         expect![[r#"
-            bodies 1 closure 7 declarations 7 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 mentions 1 opened_by 1 unit 11 uses 11
+            bodies 1 closure 7 declarations 7 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 mentions 1 opened 1 opened_by 1 registered 1 unit 11 uses 11
 
             app::second: pinned::p changed /pinned/src/lib.rs:1"#]],
     );
@@ -287,7 +287,7 @@ fn a_package_that_is_no_longer_pinned_is_under_the_users_hands() {
     );
     set(&mut open.workspace, PackageSource::Path);
     expect![[r#"
-        bodies 1 closure 7 declarations 7 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 mentions 1 opened_by 1 unit 11 uses 11
+        bodies 1 closure 7 declarations 7 emitted 1 facts 1 fingerprint 7 found 5 is_readable 1 items 1 loaded 1 mentions 1 opened 1 opened_by 1 registered 1 unit 11 uses 11
         lib.rs
         app::second: pinned::p changed /pinned/src/lib.rs:1"#]]
     .assert_eq(&open.ask());

@@ -57,7 +57,7 @@ fn a_body_costs_the_roots_that_reach_it() {
     costs(
         |it| it.edit("app/src/a.rs", "\"X\"", "\"Y\""),
         expect![
-            "bodies 6 closure 3 code 1 declarations 6 facts 13 fingerprint 3 found 2 is_readable 20 items 13 loaded 1 mentions 6 signature 1 source_of 2 string_literals 2 unit 6 uses 6"
+            "bodies 6 closure 3 code 1 declarations 6 facts 13 fingerprint 3 found 2 is_readable 20 items 13 loaded 1 mentions 6 registered 1 signature 1 source_of 2 string_literals 2 unit 6 uses 6"
         ],
     );
 }
@@ -75,7 +75,7 @@ fn a_new_item_costs_all_roots() {
     costs(
         |it| it.edit("app/src/a.rs", "pub fn", "fn more() {} pub fn"),
         expect![
-            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 14 loaded 1 mentions 11 opened_by 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11"
+            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 14 loaded 1 mentions 11 opened 1 opened_by 1 registered 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11 words 1"
         ],
     );
 }
@@ -85,7 +85,7 @@ fn a_changed_import_costs_all_roots() {
     costs(
         |it| it.edit("dep/src/lib.rs", "inner::*", "inner::g"),
         expect![
-            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 14 loaded 1 mentions 11 opened_by 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11"
+            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 14 loaded 1 mentions 11 opened 1 opened_by 1 registered 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11 words 1"
         ],
     );
 }
@@ -95,7 +95,7 @@ fn a_new_file_costs_all_roots_where_a_module_waits_for_it() {
     costs(
         |it| it.write("dep/src/inner/mod.rs", ""),
         expect![
-            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 15 loaded 1 mentions 11 opened_by 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11"
+            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 15 loaded 1 mentions 11 opened 1 opened_by 1 registered 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11 words 1"
         ],
     );
     costs(|it| it.write("dep/src/other.rs", "pub fn other() {}"), expect![""]);
@@ -106,7 +106,7 @@ fn a_removed_file_costs_all_roots() {
     costs(
         |it| it.remove("app/src/a.rs"),
         expect![
-            "bodies 10 closure 7 code 9 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 13 loaded 1 mentions 10 opened_by 1 signature 20 source_of 5 string_literals 2 unit 10 uses 10"
+            "bodies 10 closure 7 code 9 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 13 loaded 1 mentions 10 opened 1 opened_by 1 registered 1 signature 20 source_of 5 string_literals 2 unit 10 uses 10 words 1"
         ],
     );
 }
@@ -121,7 +121,7 @@ fn a_renamed_module_costs_all_roots() {
     costs(
         rename,
         expect![
-            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 14 loaded 1 mentions 11 opened_by 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11"
+            "bodies 11 closure 7 code 10 declarations 7 emitted 1 facts 21 fingerprint 7 found 5 is_readable 21 items 14 loaded 1 mentions 11 opened 1 opened_by 1 registered 1 signature 20 source_of 5 string_literals 2 unit 11 uses 11 words 1"
         ],
     );
 }
@@ -131,7 +131,7 @@ fn data_costs_the_roots_that_include_it() {
     costs(
         |it| it.write("app/text.txt", "other"),
         expect![
-            "bodies 5 closure 3 declarations 6 emitted 1 facts 13 fingerprint 3 found 1 is_readable 20 items 13 loaded 1 mentions 5 opened_by 1 source_of 1 string_literals 2 unit 5 uses 5"
+            "bodies 5 closure 3 declarations 6 emitted 1 facts 13 fingerprint 3 found 1 is_readable 20 items 13 loaded 1 mentions 5 opened 1 opened_by 1 registered 1 source_of 1 string_literals 2 unit 5 uses 5 words 1"
         ],
     );
 }

@@ -68,6 +68,7 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &Lines<'_>, deal
     if !tree.is_empty() {
         items::lower_list(&mut cx, 0, ScopeIdx(0), None);
     }
+    out.items.speaks_of_unnamed = UNNAMED.iter().any(|word| tree.text.contains(word));
     out.items.shrink();
     FileFacts {
         items: Arc::new(out.items),
@@ -75,6 +76,9 @@ fn of_tree(tree: &Tree<'_>, edition: Edition, base: u32, lines: &Lines<'_>, deal
         errors: tree.errors,
     }
 }
+
+/// Attributes of items that run though nothing names them.
+pub const UNNAMED: [&str; 2] = ["link_section", "global_allocator"];
 
 /// What is being read, and where its facts go.
 struct Lower<'a, 'o> {

@@ -8,7 +8,7 @@ use super::super::{
     tree::{Idx, Tree},
 };
 use super::{
-    attrs,
+    UNNAMED, attrs,
     body::sorted,
     tokens::{after_path_sep, gather, is_call, is_segment, matching_close, starts_path},
 };
@@ -95,6 +95,7 @@ pub fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
                 "union" | "macro_rules" => define(tree, toks, at, &mut defines, &mut out),
                 "concat_idents" | "paste" => out.glue = true,
                 "test" | "bench" => out.test = true,
+                word if UNNAMED.contains(&word) => out.unnamed = true,
                 _ => {}
             },
             USE_KW => {
@@ -124,6 +125,7 @@ pub fn provided(tree: &Tree<'_>, toks: &[Idx]) -> ProvidedTokens {
             L_BRACK if toks.get(at + 1).is_some_and(|&t| tree.kind(t) == L_ANGLE) && tree.is_joint(toks[at]) => {
                 out.glue = true;
             }
+            TILDE => out.glue = true,
             _ => {}
         }
     }

@@ -15,7 +15,7 @@ use super::{
     attrs::{self, unquote},
     body::Body,
     funcs, paths,
-    strings::{code_paths, format_names, string_paths},
+    strings::{code_paths, completes_path, format_names, string_paths},
     tokens::{
         after_path_sep, gather, inner_tokens, is_call, is_path_sep, is_segment, matching_close, qualifier_before,
         starts_path,
@@ -61,9 +61,10 @@ pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
         _ => scan(tree, toks, mode, body),
     }
     funcs::lower(cx, node, body);
-    if cx.deals_in_tokens {
-        for &token in toks.iter().filter(|&&t| tree.kind(t) == STRING) {
-            code_paths(unquote(tree.token_text(token)), body);
+    for &token in toks.iter().filter(|&&t| tree.kind(t) == STRING) {
+        let text = unquote(tree.token_text(token));
+        if cx.deals_in_tokens || completes_path(text) {
+            code_paths(text, body);
         }
     }
 }
@@ -190,6 +191,8 @@ pub fn scan(tree: &Tree<'_>, toks: &[Idx], mode: Mode, body: &mut Body) {
         }
         match tree.kind(toks[at]) {
             STRING => scan_string(tree.token_text(toks[at]), mode, body),
+            L_BRACK if mode != Mode::Quoted => glued(tree, toks, at, body),
+            TILDE if mode != Mode::Quoted => numbered(tree, toks, at, body),
             DOT => at = scan_member(tree, toks, at, mode, body),
             _ if starts_path(tree, toks, at) => {
                 let next = gather(tree, toks, at, &mut path, &mut consumed);
@@ -224,13 +227,62 @@ fn cfg_atoms(tree: &Tree<'_>, toks: &[Idx], body: &mut Body) {
     }
 }
 
+/// `[<get_ $x:lower>]`, as `paste!` reads it.
+fn glued(tree: &Tree<'_>, toks: &[Idx], open: usize, body: &mut Body) {
+    let kind = |at: usize| toks.get(at).map(|&t| tree.kind(t));
+    if kind(open + 1) != Some(L_ANGLE) || !tree.is_joint(toks[open]) {
+        return;
+    }
+    let close = matching_close(tree, toks, open).saturating_sub(1);
+    let mut parts = Vec::new();
+    let mut at = open + 2;
+    while at < close {
+        match tree.kind(toks[at]) {
+            DOLLAR => {
+                parts.push(known::WILDCARD);
+                at += 1;
+            }
+            COLON => at += 1,
+            STRING => parts.push(Name::new(unquote(tree.token_text(toks[at])))),
+            // Keywords and numbers as well.
+            _ => {
+                let text = tree.token_text(toks[at]);
+                parts.extend(
+                    text.starts_with(|c: char| c == '_' || c.is_alphanumeric())
+                        .then(|| Name::ident(text)),
+                );
+            }
+        }
+        at += 1;
+    }
+    body.mention(MentionKind::Glued, &parts);
+}
+
+/// `get~N`, as `seq!` reads it.
+fn numbered(tree: &Tree<'_>, toks: &[Idx], tilde: usize, body: &mut Body) {
+    if let Some(&before) = tilde
+        .checked_sub(1)
+        .and_then(|at| toks.get(at))
+        .filter(|&&t| is_segment(tree.kind(t)))
+    {
+        body.mention(
+            MentionKind::Glued,
+            &[Name::ident(tree.token_text(before)), known::NUMBER],
+        );
+    }
+}
+
 /// `.name(` and `.name::<` are method calls; a bare `.name` is a field unless a macro adds the call.
 fn scan_member(tree: &Tree<'_>, toks: &[Idx], dot: usize, mode: Mode, body: &mut Body) -> usize {
     let Some(&name) = toks.get(dot + 1) else {
         return dot;
     };
-    // `.#name(..)`: a method that the macro is told.
-    if mode == Mode::Quoted && tree.kind(name) == POUND && toks.get(dot + 3).is_some_and(|&t| tree.kind(t) == L_PAREN) {
+    // `.#name(..)`, `.#name #generics(..)`: a method that the macro is told.
+    let after = (dot + 1..toks.len())
+        .step_by(2)
+        .find(|&at| tree.kind(toks[at]) != POUND);
+    let is_called = after.is_some_and(|at| tree.kind(toks[at]) == L_PAREN);
+    if mode == Mode::Quoted && tree.kind(name) == POUND && is_called {
         body.mention(MentionKind::QuotedMethod, &[known::WILDCARD]);
         return dot + 2;
     }

@@ -1,6 +1,9 @@
 //! String literals: names that a format string captures, and text that may become code.
 
-use super::super::{facts::MentionKind, name::Name};
+use super::super::{
+    facts::MentionKind,
+    name::{Name, known},
+};
 use super::body::Body;
 
 /// Names that a format string captures: `{NAME}`, `{x:>WIDTH$}`, `{x:.PREC$}`.
@@ -44,8 +47,20 @@ pub fn string_paths(text: &str, mut each: impl FnMut(&[Name])) {
 pub fn code_paths(text: &str, body: &mut Body) {
     if may_be_code(text) {
         string_paths(text, |path| body.mention(MentionKind::Quoted, path));
+        for (at, _) in text.match_indices("::{") {
+            let is_path_char = |c: char| c == '_' || c == ':' || c.is_alphanumeric();
+            let path = text[..at].rsplit(|c| !is_path_char(c)).next().unwrap_or_default();
+            string_paths(path, |path| {
+                body.mention(MentionKind::Quoted, &[path, &[known::WILDCARD]].concat());
+            });
+        }
         defined_names(text, |name| body.mention(MentionKind::QuotedName, &[Name::ident(name)]));
     }
+}
+
+/// `filters::{name}`: the path is code, whatever the rest of the file is about.
+pub fn completes_path(text: &str) -> bool {
+    text.contains("::{")
 }
 
 /// Names of items in a string: those behind a defining keyword and before what follows a name, and one that stands alone. Lone words
