@@ -162,6 +162,7 @@ impl Flood<'_> {
     /// A site may provide a type made elsewhere under a new name, or a module that globs: what follows may be any live
     /// type's, or any item of that name.
     fn site_item(&mut self, id: DefId, site: DefId, rest: &[Name], module: ModId) {
+        self.handed_to_module(site, rest);
         let provides = self.world.provides(site);
         if !provides.aliases {
             return;
@@ -172,6 +173,14 @@ impl Flood<'_> {
             if provides.any {
                 self.by_name(id, name, &[], module);
             }
+        }
+    }
+
+    /// Items among the arguments of a call stand where that stands; the macro may put them into a module of its own.
+    fn handed_to_module(&mut self, site: DefId, rest: &[Name]) {
+        let is_lowered = matches!(self.def(site).map(|def| &def.data), Some(DefData::Site(facts)) if facts.lowered);
+        if let (true, Some(home), Some(&name)) = (is_lowered, self.world.module_of(site), rest.first()) {
+            self.module_item(home, name, Rule::R9);
         }
     }
 
