@@ -55,6 +55,7 @@ pub fn say(line: &str) -> String {
             "" => format!("a file of package `{}` (its build script declares no inputs)", at(2)),
             path => format!("build input `{path}` of package `{}`", at(2)),
         },
+        ("pinned", package) => format!("the version of package `{package}`, whose code is not followed"),
         ("read", package) => format!("`{}` of package `{package}`, which a proc macro may read", from(2, 1)),
         ("proc", _) => "a proc macro that it uses".to_owned(),
         ("position", _) => {
@@ -113,6 +114,9 @@ pub fn collect(
         inputs::of_build_script(db, workspace, world, package, programs, &mut facts);
     }
     grammar(world, root, &mut facts);
+    for &krate in &closure.generated {
+        pins(world, world.seen_by(krate).iter().copied(), &mut facts);
+    }
     for &entry in &closure.proc_macros {
         program(db, workspace, entry, "proc macro", programs, &mut facts);
     }
@@ -179,7 +183,13 @@ fn grammar(world: &World<'_>, root: DefId, facts: &mut Facts) {
         return;
     }
     let crates = world.project.crate_ids();
-    for krate in crates.filter(|&it| world.needs(root.krate, it) && world.is_grammar(it)) {
+    let of_grammar = crates.filter(|&it| world.needs(root.krate, it) && world.is_grammar(it));
+    pins(world, of_grammar, facts);
+}
+
+/// Crates that stand as the lock file pins their packages.
+fn pins(world: &World<'_>, crates: impl Iterator<Item = CrateId>, facts: &mut Facts) {
+    for krate in crates {
         let package = world.project.package_of(krate);
         if let PackageSource::Locked { pin } = &package.source {
             let line = format!("pinned {} {} {pin}", package.name, package.version);

@@ -44,6 +44,7 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     db::{Db, Workspace},
+    project::CrateId,
     resolve::{DefId, Reads},
     syntax::{Name, StdTraits},
 };
@@ -112,6 +113,8 @@ pub struct Closure {
     pub proc_macros: BTreeSet<DefId>,
     /// Where those are called.
     pub calls: BTreeSet<Call>,
+    /// Crates of pinned packages with code that their build scripts wrote: it may call all that they can see.
+    pub generated: BTreeSet<CrateId>,
     /// Names that resolution did not find.
     pub unresolved: BTreeSet<String>,
     /// What proc macros may emit from here, for closures inside a proc-macro crate: paths, then methods.

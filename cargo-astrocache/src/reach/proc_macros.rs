@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{Call, Rule, closure, flood::Flood, opened_files::words};
 use crate::{
     db::{Db, Workspace},
-    project::{CrateId, CrateKind},
+    project::{CrateId, CrateKind, PackageSource},
     resolve::{DefId, Meaning, ModId, Ns, Res, Resolution, Use},
     syntax::{DefData, DefKind, MentionKind, Name, StdTraits, known},
 };
@@ -389,9 +389,15 @@ impl Flood<'_> {
     /// tokens of the script stand for the names in it.
     pub fn generated_code(&mut self, site: DefId, module: ModId) {
         self.std_traits(StdTraits::ALL);
-        let Some(script) = self.world.project.package_of(site.krate).build_script else {
+        let package = self.world.project.package_of(site.krate);
+        let Some(script) = package.build_script else {
             return;
         };
+        // Its script is not read: pins stand for what the code may call, as one does for the script.
+        if package.source != PackageSource::Path {
+            self.out.generated.insert(site.krate);
+            return;
+        }
         let main = self.world.resolve(
             ModId {
                 krate: script,

@@ -95,6 +95,24 @@ pub fn projects() -> Vec<Project> {
             &["chrono"],
             include_str!("drivers/chrono.rs"),
         ),
+        project(
+            "derive",
+            "serde = { version = \"=1.0.229\", features = [\"derive\"] }\nserde_json = \"=1.0.154\"",
+            &["serde"],
+            include_str!("drivers/derive.rs"),
+        ),
+        project(
+            "pest",
+            "pest = \"=2.9.6\"\npest_derive = { version = \"=2.9.6\", features = [\"grammar-extras\"] }",
+            &["pest"],
+            include_str!("drivers/pest.rs"),
+        ),
+        project(
+            "time",
+            "time = { version = \"=0.3.55\", features = [\"formatting\", \"parsing\", \"macros\"] }",
+            &["time"],
+            include_str!("drivers/time.rs"),
+        ),
     ]
 }
 

@@ -14,7 +14,7 @@ use super::{
     Lower,
     attrs::{self, unquote},
     body::Body,
-    funcs, paths,
+    funcs, paths, sites,
     strings::{code_paths, completes_path, format_names, string_paths},
     tokens::{
         after_path_sep, gather, inner_tokens, is_call, is_path_sep, is_segment, matching_close, qualifier_before,
@@ -37,9 +37,9 @@ pub enum Mode {
     Quoted,
 }
 
-/// Macros whose arguments become the output of a proc macro.
+/// Macros whose arguments become the output of a proc macro: `quote!`, and what people wrap around it.
 fn is_quote(name: &str) -> bool {
-    matches!(name, "quote" | "quote_spanned" | "parse_quote" | "parse_quote_spanned")
+    name.contains("quote")
 }
 
 /// A macro call inside a body or a type.
@@ -58,6 +58,11 @@ pub fn macro_call(cx: &mut Lower<'_, '_>, node: Idx, body: &mut Body) {
     let mode = if items { Mode::ItemArgs } else { Mode::Args };
     match path.last() {
         Some(name) if is_quote(name.as_str()) => scan_quote(tree, toks, mode, body),
+        Some(name) if cx.deals_in_tokens && !sites::is_plain_statement(name.as_str()) => {
+            scan(tree, toks, mode, body);
+            // The macro may quote them.
+            scan(tree, toks, Mode::Quoted, body);
+        }
         _ => scan(tree, toks, mode, body),
     }
     funcs::lower(cx, node, body);

@@ -260,7 +260,7 @@ fn include(tree: &Tree<'_>, path: &[Name], args: &[Idx]) -> Option<Box<[Name]>> 
 }
 
 /// Expression macros of std that people call as statements. They define nothing, so no macro site is kept for them.
-fn is_plain_statement(name: &str) -> bool {
+pub fn is_plain_statement(name: &str) -> bool {
     matches!(
         name,
         "println"
