@@ -244,16 +244,19 @@ impl Flood<'_> {
         }
     }
 
-    /// `module::$x`, called with this name.
-    pub fn module_item(&mut self, module: ModId, name: Name, rule: Rule) {
+    /// `module::$x`, called with this name; whether there is such an item.
+    pub fn module_item(&mut self, module: ModId, name: Name, rule: Rule) -> bool {
+        let mut is_any = false;
         for ns in [Ns::Value, Ns::Type, Ns::Macro] {
-            let found = self.world.resolve(module, &[known::SELF, name], ns);
+            let found = self.world.resolve_written(module, &[known::SELF, name], ns);
             if found.unresolved.is_none() {
                 for def in found.targets.iter().filter_map(|target| as_def(target.res)) {
                     self.mark(def, rule);
+                    is_any = true;
                 }
             }
         }
+        is_any
     }
 
     /// What a called macro, or one it expands through, does with its arguments.

@@ -369,6 +369,10 @@ impl Flood<'_> {
                     is_any = true;
                 }
             }
+            // What a module of that name brings in from elsewhere.
+            for &holder in names.modules.get(&before).into_iter().flatten() {
+                is_any |= self.module_item(holder, last, Rule::R10);
+            }
             for &def in names.definitions.get(&before).into_iter().flatten() {
                 let holder = self.def(def).is_some_and(|it| {
                     matches!(

@@ -13,8 +13,9 @@ COMMENT = _{ "/*" ~ (!"*/" ~ ANY)* ~ "*/" }
 pub struct Lists;
 
 pub fn numbers(text: &str) -> Vec<u32> {
-    let pairs = Lists::parse(Rule::list, text).into_iter().flatten().flatten();
-    pairs.filter(|pair| pair.as_rule() == Rule::num).filter_map(|pair| pair.as_str().parse().ok()).collect()
+    let Ok(pairs) = Lists::parse(Rule::list, text) else { return Vec::new() };
+    let numbers = pairs.flatten().filter(|pair| pair.as_rule() == Rule::num);
+    numbers.filter_map(|pair| pair.as_str().parse().ok()).collect()
 }
 
 pub fn complaint(text: &str) -> Option<String> {
