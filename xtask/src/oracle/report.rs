@@ -6,6 +6,14 @@ use std::path::PathBuf;
 
 use super::compare::{Comparison, Sources};
 
+const HEAD: &str = "\
+# Closures beside rustc's
+
+Made by `cargo xtask oracle`: functions that rustc reaches from a root, by the LLVM IR of published crates and small drivers over them,
+beside the definitions in our closure. *Missing* would be a stale answer; the *ratio* is what is recomputed without need.
+
+";
+
 /// One project's comparisons.
 pub struct Part {
     pub project: String,
@@ -21,7 +29,8 @@ impl Comparison {
 
 /// The table, and what is missing, if anything is.
 pub fn markdown(parts: &[Part], sources: &mut Sources) -> String {
-    let mut out = String::from(
+    let mut out = String::from(HEAD);
+    out.push_str(
         "| project | root | rustc | closure | ratio | missing | only in vtables |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for part in parts {
